@@ -1,0 +1,195 @@
+/**
+ * The words every part shares: pictures, faces, affect, frames, streams. Types and constants alone; whoever works on
+ * them lives in a folder of its own.
+ */
+
+/** A point of the upright picture, normalised: x to the right and y downwards, [0, 1] inside the picture. */
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** An upright rectangle of the upright picture, normalised to [0, 1]; x and y are its top left corner. */
+export interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A decoded picture: packed RGB, row by row from the top, `width * height * 3` bytes. */
+export interface RgbImage {
+  readonly width: number;
+  readonly height: number;
+  readonly rgb: Uint8Array;
+}
+
+/**
+ * A picture with its place in time. `sequence` counts the frames that a stream processes, from 0 and without a gap;
+ * `ptsSeconds` is the media time of the container (a still picture has 0).
+ */
+export interface Frame {
+  readonly sequence: number;
+  readonly ptsSeconds: number;
+  /** Wall-clock time of capture; `null` where nobody knows it (a file). */
+  readonly capturedAt: Date | null;
+  /** The pixels that are looked at; may be smaller than the source. */
+  readonly image: RgbImage;
+  /** Upright size of the source, in pixels, before any scaling. */
+  readonly sourceWidth: number;
+  readonly sourceHeight: number;
+  /** Frames that a live stream left out since the frame before; always 0 for files. */
+  readonly skippedBefore: number;
+}
+
+/** Names of the points that a detector may give, seen from the person: the right eye is on the picture's left. */
+export const LANDMARK_NAMES = ['rightEye', 'leftEye', 'noseTip', 'mouthCentre', 'rightEar', 'leftEar'] as const;
+export type LandmarkName = (typeof LANDMARK_NAMES)[number];
+
+/** The four points that every detector gives, and the ears where it gives them. Normalised like {@link Point}. */
+export interface Landmarks {
+  readonly rightEye: Point;
+  readonly leftEye: Point;
+  readonly noseTip: Point;
+  readonly mouthCentre: Point;
+  readonly rightEar: Point | null;
+  readonly leftEar: Point | null;
+}
+
+/** What a detector says of one face: where, its points, and its score in [0, 1]. */
+export interface DetectedFace {
+  readonly box: Box;
+  readonly landmarks: Landmarks;
+  readonly score: number;
+}
+
+/** A detected face with the aligned square crop that the affect model reads: `size * size * 3` bytes RGB. */
+export interface FoundFace {
+  readonly face: DetectedFace;
+  readonly crop: Uint8Array;
+}
+
+/** A detected face that belongs to a track. Track numbers count from 1 within a stream and are never used twice. */
+export interface TrackedFace extends DetectedFace {
+  readonly trackNumber: number;
+}
+
+/** A point of Russell's circumplex: both in [-1, 1]; valence unpleasant to pleasant, arousal deactivated to activated. */
+export interface Affect {
+  readonly valence: number;
+  readonly arousal: number;
+}
+
+/** The eight expressions, in the order of every probability vector here (AffectNet's codes 0 to 7). */
+export const EXPRESSIONS = [
+  'NEUTRAL',
+  'HAPPINESS',
+  'SADNESS',
+  'SURPRISE',
+  'FEAR',
+  'DISGUST',
+  'ANGER',
+  'CONTEMPT',
+] as const;
+export type Expression = (typeof EXPRESSIONS)[number];
+
+/** What the network says of one crop. */
+export interface FaceReading {
+  readonly affect: Affect;
+  /** Eight probabilities in the order of {@link EXPRESSIONS}; they add up to 1. */
+  readonly expressions: readonly number[];
+  /** Expected error of valence and arousal as one standard deviation (root of their mean variance), in affect units, >= 0. */
+  readonly uncertainty: number;
+}
+
+export type Quadrant = 'EXCITED' | 'DISTRESSED' | 'DEPRESSED' | 'CALM' | 'NEUTRAL';
+
+/** One face of one frame, as it is stored and published. */
+export interface FaceEstimate extends FaceReading {
+  readonly trackNumber: number;
+  readonly box: Box;
+  readonly landmarks: Landmarks;
+  readonly score: number;
+  /** `affect` smoothed over the track's past; equals `affect` on a track's first frame. */
+  readonly smoothed: Affect;
+}
+
+/** One frame, as it is stored and published; `faces` is empty for a frame without one. */
+export interface FrameEstimate {
+  readonly streamId: string;
+  readonly sequence: number;
+  readonly ptsSeconds: number;
+  readonly capturedAt: Date | null;
+  /** Upright size of the source in pixels. */
+  readonly width: number;
+  readonly height: number;
+  readonly faces: readonly FaceEstimate[];
+  readonly skippedBefore: number;
+  /** From the moment the frame was read until its estimate was ready to be stored. */
+  readonly latencyMs: number;
+}
+
+/** A picture's estimate: the faces carry track numbers 1, 2, ... by their size, largest first. */
+export interface ImageAnalysis {
+  readonly id: string;
+  readonly createdAt: Date;
+  readonly name: string | null;
+  readonly width: number;
+  readonly height: number;
+  readonly faces: readonly FaceEstimate[];
+  readonly latencyMs: number;
+}
+
+export type StreamKind = 'FILE';
+
+/** QUEUED waits for its turn, RUNNING is at work; the other three are endings. */
+export const STREAM_STATUSES = ['QUEUED', 'RUNNING', 'COMPLETED', 'FAILED', 'STOPPED'] as const;
+export type StreamStatus = (typeof STREAM_STATUSES)[number];
+
+/** Which frames of a file are looked at: all of them, or at most so many a second (real frames, never made-up ones). */
+export type Sampling =
+  | { readonly kind: 'EVERY_FRAME' }
+  | { readonly kind: 'RATE'; readonly framesPerSecond: number };
+
+/** A fault that did not end the stream, such as a damaged stretch of a video. */
+export interface StreamWarning {
+  readonly code: 'MEDIA_DAMAGED' | 'FRAMES_FAILED';
+  readonly message: string;
+  /** How many times it was seen. */
+  readonly count: number;
+}
+
+/** What is known of a medium before it is decoded. */
+export interface MediaFacts {
+  readonly sizeBytes: number;
+  /** `null` where the container does not say. */
+  readonly durationSeconds: number | null;
+  /** Upright, after the rotation that the container asks for. */
+  readonly width: number;
+  readonly height: number;
+  readonly rotationDegrees: number;
+  readonly videoCodec: string;
+  readonly container: string;
+  /** Average rate; `null` where the container does not say. */
+  readonly framesPerSecond: number | null;
+  /** First presentation time of the video track, seconds. */
+  readonly startSeconds: number;
+}
+
+/** One stream: a video file that is, was or will be processed. */
+export interface StreamRecord {
+  readonly id: string;
+  readonly kind: StreamKind;
+  readonly name: string;
+  readonly labels: readonly string[];
+  readonly status: StreamStatus;
+  readonly sampling: Sampling;
+  readonly media: MediaFacts | null;
+  /** Id of the upload that feeds it; `null` once the upload has been removed. */
+  readonly uploadId: string | null;
+  readonly error: { readonly code: string; readonly message: string } | null;
+  readonly warnings: readonly StreamWarning[];
+  readonly createdAt: Date;
+  readonly startedAt: Date | null;
+  readonly endedAt: Date | null;
+}
