@@ -1,0 +1,158 @@
+/**
+ * What the pipeline offers to those above it (GraphQL and the command line): the whole of analysis, without transport
+ * and without storage's details.
+ */
+import type { FrameEstimate, ImageAnalysis, Sampling, StreamRecord } from '../domain.ts';
+
+/** A still picture as its encoded bytes (JPEG, PNG, WebP, ...). */
+export interface PictureInput {
+  readonly bytes: Uint8Array;
+  /** The file's name as the caller gave it; kept with the result, never used as a path. */
+  readonly name: string | null;
+}
+
+export interface AnalyzeImagesOptions {
+  /** Keep the results in the database. Default `true`; `false` leaves no trace of the picture. */
+  readonly store?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface VideoInput {
+  /** Id that {@link UploadsDoor.receive} gave. The job claims it: a second job over it is refused with BAD_INPUT. */
+  readonly uploadId: string;
+  /** Shown to people, e.g. the file's name. 1 to 200 characters. */
+  readonly name: string;
+  readonly sampling: Sampling;
+  /** At most 20 labels of at most 100 characters. Default none. */
+  readonly labels?: readonly string[];
+  readonly signal?: AbortSignal;
+}
+
+/** How far a stream is. For an ended stream these are its final figures. */
+export interface StreamProgress {
+  /** Frames that are stored. */
+  readonly framesDone: number;
+  /** Faces on those frames, all together. */
+  readonly facesFound: number;
+  /** Media time from the video's start to the last stored frame. */
+  readonly mediaSecondsDone: number;
+  /** `null` where the container does not say how long it is. */
+  readonly mediaSecondsTotal: number | null;
+  /** Share of the medium that is done, [0, 1]; 1 once completed; `null` where the total is unknown. */
+  readonly share: number | null;
+  /** Media seconds processed per second of wall-clock, since the job (last) began to run; `null` unless it runs. */
+  readonly speed: number | null;
+  /** Wall-clock seconds until the end at that speed; `null` unless it runs and the total is known. */
+  readonly etaSeconds: number | null;
+}
+
+/** What analyses, as an operator or a client wants to know it. Fixed from start to stop. */
+export interface EngineFacts {
+  readonly engine: string;
+  /** 'cpu', 'cuda' or 'webgpu'. */
+  readonly provider: string;
+  readonly modelName: string;
+  readonly modelVersion: string;
+  readonly detectorName: string;
+  readonly workers: number;
+  readonly maxBatch: number;
+}
+
+/** Counters and depths at this moment. */
+export interface PipelineStatistics {
+  readonly jobsRunning: number;
+  readonly jobsQueued: number;
+  /** Jobs refused with OVERLOADED since the start. */
+  readonly jobsRefused: number;
+  readonly imagesInFlight: number;
+  /** Pictures refused with OVERLOADED since the start. */
+  readonly imagesRefused: number;
+  /** Frames scored and stored since the start. */
+  readonly framesDone: number;
+  /** Frames that were stored without faces because a worker failed over them, since the start. */
+  readonly framesFailed: number;
+}
+
+export interface FrameDelivery {
+  readonly frame: FrameEstimate;
+  /** Frames that this subscriber lost just before this one, because it was slower than the stream. */
+  readonly droppedBefore: number;
+}
+
+export interface SubscribeFramesOptions {
+  /** Start after this sequence, replaying from the database what is past; default: only frames from now on. */
+  readonly afterSequence?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What is erased together with a stream. */
+export interface DeletedCounts {
+  readonly frames: number;
+  readonly faces: number;
+  readonly tracks: number;
+}
+
+export interface UploadReceipt {
+  readonly id: string;
+  readonly sizeBytes: number;
+}
+
+/** The part of the uploads that callers of the pipeline need: bytes in, id out. */
+export interface UploadsDoor {
+  /**
+   * Streams bytes to disk and resolves once they are durable there. Errors: UPLOAD_TOO_LARGE, UPLOAD_INCOMPLETE (fewer
+   * bytes than `contentLength`, or the sender broke off; nothing remains on disk), ABORTED.
+   */
+  receive(
+    source: AsyncIterable<Uint8Array>,
+    options?: { readonly contentLength?: number; readonly signal?: AbortSignal },
+  ): Promise<UploadReceipt>;
+  /** Removes an upload that no job has claimed; false when there is none, or a job has it. */
+  remove(id: string): Promise<boolean>;
+}
+
+export interface Pipeline extends AsyncDisposable {
+  readonly uploads: UploadsDoor;
+  readonly engine: EngineFacts;
+
+  /**
+   * Scores pictures, some side by side, and resolves in the order of the input. All or nothing: when one fails, the
+   * rest is not stored either, and its error names the picture. Errors: MEDIA_UNSUPPORTED, MEDIA_DAMAGED,
+   * PICTURE_TOO_LARGE, OVERLOADED, ABORTED, WORKER_FAILED, STORE_FAILED.
+   */
+  analyzeImages(images: readonly PictureInput[], options?: AnalyzeImagesOptions): Promise<readonly ImageAnalysis[]>;
+
+  /**
+   * Accepts a video file as a job and resolves at once with its QUEUED stream. The file's header is read first, so a
+   * file that is no video is an error here and its upload is removed. After OVERLOADED the upload stays, for another try.
+   * Errors: NOT_FOUND (no such upload), BAD_INPUT, MEDIA_UNSUPPORTED, MEDIA_DAMAGED, MEDIA_WITHOUT_VIDEO, MEDIA_BLOCKED,
+   * PICTURE_TOO_LARGE, OVERLOADED, FFMPEG_MISSING, STORE_FAILED.
+   */
+  analyzeVideo(input: VideoInput): Promise<StreamRecord>;
+
+  /**
+   * Ends a stream before its end and resolves once nothing of it works any more; frames that are scored by then stay.
+   * A stream that has ended already is returned as it is. Errors: NOT_FOUND, STORE_FAILED.
+   */
+  stopStream(id: string): Promise<StreamRecord>;
+
+  /** Stops a stream, then erases it, its upload and every estimate of it. Errors: NOT_FOUND, STORE_FAILED. */
+  deleteStream(id: string): Promise<DeletedCounts>;
+
+  /** Errors: NOT_FOUND, STORE_FAILED. */
+  progress(id: string): Promise<StreamProgress>;
+
+  /**
+   * Every frame of a stream from where the options say, in order, each once; past ones from the database, then live.
+   * Ends after the last frame of an ended stream, or when `signal` fires. Errors at the first pull: NOT_FOUND.
+   */
+  subscribeFrames(streamId: string, options?: SubscribeFramesOptions): AsyncGenerator<FrameDelivery>;
+
+  /**
+   * The stream as it is now, then after every change of its status; ends after an ending. Without an id: the changes of
+   * all streams from now on, until `signal` fires. Errors at the first pull: NOT_FOUND.
+   */
+  subscribeStatus(streamId: string | null, options?: { readonly signal?: AbortSignal }): AsyncGenerator<StreamRecord>;
+
+  statistics(): PipelineStatistics;
+}
