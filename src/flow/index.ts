@@ -1,0 +1,2 @@
+export { createLimiter, type Limiter } from './limiter.ts';
+export { orderedMap } from './ordered-map.ts';
