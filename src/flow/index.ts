@@ -1,2 +1,4 @@
+export { FairQueue, type FairQueueOptions, type FairQueueStatistics } from './fair-queue.ts';
 export { createLimiter, type Limiter } from './limiter.ts';
 export { orderedMap } from './ordered-map.ts';
+export { type ScriptLaunch, scriptLaunch } from './script-launch.ts';

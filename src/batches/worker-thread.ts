@@ -1,0 +1,203 @@
+import { Worker } from 'node:worker_threads';
+import type { FaceReading, FoundFace, RgbImage } from '../domain.ts';
+import { AppError } from '../errors.ts';
+import type { ScriptLaunch } from '../flow/index.ts';
+import type { FromWorker, ToWorker, WorkerFacts, WorkerSetup } from './messages.ts';
+import { fromPortable } from './serve-jobs.ts';
+
+/** Why a thread is no more: it ended by itself, threw, or was ended because a job took too long. Never leaves this folder. */
+export class WorkerDied extends Error {
+  override readonly name = 'WorkerDied';
+}
+
+export interface WorkerThreadOptions {
+  readonly script: ScriptLaunch;
+  readonly setup: WorkerSetup;
+  /** Time until the networks are loaded and checked. */
+  readonly startTimeoutMs: number;
+  /** Time of one job, beyond which the thread counts as hung and is ended. */
+  readonly jobTimeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+type Answer = Extract<FromWorker, { readonly kind: 'found' | 'read' }>;
+
+interface OpenJob {
+  readonly jobId: number;
+  resolve(answer: Answer): void;
+  reject(error: Error): void;
+}
+
+const MEBIBYTE = 1024 * 1024;
+
+/**
+ * One started worker thread, from its first message to its end. It takes one job at a time.
+ *
+ * Pixels cross in one block of shared memory per thread, filled on this side. The bytes of a job therefore stay with
+ * the caller: a job can be tried again after its thread died, and no buffer changes its owner with each frame.
+ */
+export class WorkerThread {
+  /** Settles once, when the thread is no more, whatever the reason. */
+  readonly died: Promise<WorkerDied>;
+  readonly facts: WorkerFacts;
+  readonly #worker: Worker;
+  readonly #options: WorkerThreadOptions;
+  #reportDeath!: (reason: WorkerDied) => void;
+  #memory = new Uint8Array(new SharedArrayBuffer(0));
+  #job: OpenJob | null = null;
+  #lastJobId = 0;
+  #dead: WorkerDied | null = null;
+
+  /** Starts a thread and waits until it is ready. Errors: those of its networks (ENGINE_UNAVAILABLE, ...), ABORTED. */
+  static async start(options: WorkerThreadOptions): Promise<WorkerThread> {
+    const { signal, script, setup } = options;
+    if (signal?.aborted === true) throw startAborted(signal);
+    const worker = new Worker(script.url, { execArgv: script.execArgv, workerData: setup });
+    let timer: NodeJS.Timeout | undefined;
+    let abort: (() => void) | undefined;
+    try {
+      const facts = await new Promise<WorkerFacts>((resolve, reject) => {
+        const fail = (message: string, cause?: unknown): void =>
+          reject(new AppError('ENGINE_UNAVAILABLE', message, { cause }));
+        worker.once('message', (message: FromWorker) => {
+          if (message.kind === 'ready') resolve(message.facts);
+          else if (message.kind === 'startFailed') reject(fromPortable(message.error));
+        });
+        worker.once('error', (thrown) =>
+          fail('A worker thread failed while it started; the log has the cause.', thrown),
+        );
+        worker.once('exit', (code) => fail(`A worker thread ended with exit code ${code} while it started.`));
+        timer = setTimeout(
+          () => fail(`A worker thread was not ready within ${options.startTimeoutMs} ms. Is the machine overloaded?`),
+          options.startTimeoutMs,
+        );
+        abort = () => reject(startAborted(signal));
+        signal?.addEventListener('abort', abort, { once: true });
+      });
+      worker.removeAllListeners();
+      return new WorkerThread(worker, facts, options);
+    } catch (thrown) {
+      worker.removeAllListeners();
+      worker.on('error', () => undefined);
+      // Not awaited: a thread that hangs inside a driver would hang the server's start as well.
+      void worker.terminate();
+      throw thrown;
+    } finally {
+      clearTimeout(timer);
+      if (abort !== undefined) signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  private constructor(worker: Worker, facts: WorkerFacts, options: WorkerThreadOptions) {
+    this.#worker = worker;
+    this.#options = options;
+    this.facts = facts;
+    this.died = new Promise((resolve) => {
+      this.#reportDeath = resolve;
+    });
+    let lastError: unknown;
+    worker.on('message', (message: FromWorker) => this.#receive(message));
+    worker.on('error', (thrown) => {
+      lastError = thrown;
+    });
+    worker.on('exit', (code) => {
+      const reason = lastError instanceof Error ? lastError.message : `exit code ${code}`;
+      this.#end(new WorkerDied(`A worker thread ended (${reason}).`, { cause: lastError }));
+    });
+  }
+
+  get busy(): boolean {
+    return this.#job !== null;
+  }
+
+  get alive(): boolean {
+    return this.#dead === null;
+  }
+
+  /** Looks for faces. Errors: {@link WorkerDied}, or the AppError of the search. */
+  async find(image: RgbImage): Promise<readonly FoundFace[]> {
+    const { width, height, rgb } = image;
+    this.#reserve(rgb.length).set(rgb);
+    const answer = await this.#ask((jobId) => ({ kind: 'find', jobId, width, height }));
+    return answer.kind === 'found' ? answer.faces : [];
+  }
+
+  /** Reads crops of the model's size. Errors: {@link WorkerDied}, or the AppError of the run. */
+  async read(crops: readonly Uint8Array[]): Promise<readonly FaceReading[]> {
+    const cropBytes = this.facts.cropSizePixels * this.facts.cropSizePixels * 3;
+    const memory = this.#reserve(cropBytes * crops.length);
+    for (const [index, crop] of crops.entries()) memory.set(crop, index * cropBytes);
+    const answer = await this.#ask((jobId) => ({ kind: 'read', jobId, count: crops.length }));
+    return answer.kind === 'read' ? answer.readings : [];
+  }
+
+  /** Lets the thread end its networks, and ends it the hard way when that takes longer than `limitMs`. */
+  async close(limitMs: number): Promise<void> {
+    if (this.#dead !== null) return;
+    this.#send({ kind: 'close' });
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, limitMs);
+    });
+    await Promise.race([this.died, late]);
+    clearTimeout(timer);
+    if (this.alive) this.kill('it did not close in time');
+  }
+
+  /** Ends the thread now. It does not wait: a thread inside native code ends when that returns. */
+  kill(why: string): void {
+    this.#end(new WorkerDied(`A worker thread was ended because ${why}.`));
+    void this.#worker.terminate();
+  }
+
+  #send(message: ToWorker): void {
+    this.#worker.postMessage(message);
+  }
+
+  #reserve(bytes: number): Uint8Array {
+    if (this.#memory.length < bytes) {
+      const memory = new SharedArrayBuffer(Math.ceil(bytes / MEBIBYTE) * MEBIBYTE);
+      this.#memory = new Uint8Array(memory);
+      this.#send({ kind: 'memory', memory });
+    }
+    return this.#memory;
+  }
+
+  async #ask(message: (jobId: number) => ToWorker): Promise<Answer> {
+    if (this.#dead !== null) throw this.#dead;
+    if (this.#job !== null) throw new AppError('INTERNAL', 'A worker thread got a job while it was busy.');
+    this.#lastJobId += 1;
+    const jobId = this.#lastJobId;
+    const { jobTimeoutMs } = this.#options;
+    const timer = setTimeout(() => this.kill(`a job took more than ${jobTimeoutMs} ms`), jobTimeoutMs);
+    try {
+      return await new Promise<Answer>((resolve, reject) => {
+        this.#job = { jobId, resolve, reject };
+        this.#send(message(jobId));
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #receive(message: FromWorker): void {
+    const job = this.#job;
+    if (job === null || !('jobId' in message) || message.jobId !== job.jobId) return;
+    this.#job = null;
+    if (message.kind === 'failed') job.reject(fromPortable(message.error));
+    else job.resolve(message);
+  }
+
+  #end(reason: WorkerDied): void {
+    if (this.#dead !== null) return;
+    this.#dead = reason;
+    const job = this.#job;
+    this.#job = null;
+    job?.reject(reason);
+    this.#reportDeath(reason);
+  }
+}
+
+function startAborted(signal: AbortSignal | undefined): AppError {
+  return new AppError('ABORTED', 'The start of the inference workers was ended.', { cause: signal?.reason });
+}

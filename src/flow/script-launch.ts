@@ -1,0 +1,21 @@
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
+
+/** What Node needs to start a script of ours in a thread or a process of its own. */
+export interface ScriptLaunch {
+  readonly url: URL;
+  readonly execArgv: string[];
+}
+
+/**
+ * Finds the script `name` (without extension, e.g. `../worker`) beside the module `importerUrl` (its `import.meta.url`).
+ *
+ * The one place that knows how a script is started: from the sources it is TypeScript and needs tsx as its loader; from
+ * the published package it is JavaScript and needs nothing. The loader is given as an absolute address, because Node
+ * looks for a bare name in the working directory, which is the user's.
+ */
+export function scriptLaunch(name: string, importerUrl: string): ScriptLaunch {
+  if (!importerUrl.endsWith('.ts')) return { url: new URL(`${name}.js`, importerUrl), execArgv: [] };
+  const loader = pathToFileURL(createRequire(importerUrl).resolve('tsx')).href;
+  return { url: new URL(`${name}.ts`, importerUrl), execArgv: ['--import', loader] };
+}

@@ -1,0 +1,78 @@
+import type { FaceReading } from '../domain.ts';
+import { AppError } from '../errors.ts';
+import { type ModelCard, readModelFile } from './card.ts';
+import { chooseProvider, type Provider, type ProviderChoice } from './providers.ts';
+import { toReadings } from './readings.ts';
+import { checkNumbers } from './self-check.ts';
+import { type AffectSession, openSession } from './session.ts';
+
+/** A network that is ready to read faces. It computes on the calling thread and blocks it for the time of a run. */
+export interface Engine extends AsyncDisposable {
+  readonly provider: Provider;
+  /**
+   * Reads `count` crops, packed one after the other: `count * size * size * 3` bytes RGB. The bytes are free again once
+   * it has resolved. One call at a time. Errors: WORKER_FAILED when the run fails or its numbers are not finite.
+   */
+  infer(crops: Uint8Array, count: number): Promise<FaceReading[]>;
+}
+
+export interface EngineOptions {
+  /** Folder of card.json and the model's file. */
+  readonly folder: string;
+  /** What `readModelCard(folder)` gave. */
+  readonly card: ModelCard;
+  /** A provider by name must work; `auto` takes the first of cuda, webgpu, cpu that passes its self-check. */
+  readonly provider: ProviderChoice;
+  /** Threads of one run on the cpu. Default 1. */
+  readonly threads?: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Loads the model (checksum), picks the provider and checks its numbers against the card before it resolves.
+ * Errors: ENGINE_UNAVAILABLE, ABORTED.
+ */
+export async function createEngine(options: EngineOptions): Promise<Engine> {
+  const { card, folder, signal, threads = 1 } = options;
+  const model = await readModelFile(folder, card);
+  const provider = await chooseProvider(options.provider, { folder, signal });
+  let session: AffectSession | undefined;
+  try {
+    session = await openSession({ model, card, provider, threads });
+    await checkNumbers(session, card);
+  } catch (thrown) {
+    await session?.release();
+    if (thrown instanceof AppError && thrown.code === 'ENGINE_UNAVAILABLE') throw thrown;
+    throw new AppError(
+      'ENGINE_UNAVAILABLE',
+      `The model ${card.name} ${card.version} cannot be run on ${provider}. Use another ENGINE_PROVIDER, or fetch the model again.`,
+      { cause: thrown },
+    );
+  }
+  return engineOn(session, card, provider);
+}
+
+function engineOn(session: AffectSession, card: ModelCard, provider: Provider): Engine {
+  const cropBytes = card.input.size * card.input.size * 3;
+  let ended: Promise<void> | undefined;
+  return {
+    provider,
+    async infer(crops, count) {
+      if (crops.length !== count * cropBytes) {
+        throw new AppError('INTERNAL', `${count} crops have ${crops.length} bytes instead of ${count * cropBytes}.`);
+      }
+      try {
+        return toReadings(await session.run(crops, count), count);
+      } catch (thrown) {
+        if (thrown instanceof AppError) throw thrown;
+        throw new AppError('WORKER_FAILED', `The model failed over a batch of ${count} faces. Try them again.`, {
+          cause: thrown,
+        });
+      }
+    },
+    [Symbol.asyncDispose]() {
+      ended ??= session.release();
+      return ended;
+    },
+  };
+}

@@ -1,0 +1,79 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { readModelCard } from '../../src/model/card.ts';
+import { createEngine } from '../../src/model/engine.ts';
+import { chooseProvider, PROVIDERS, probeProvider } from '../../src/model/providers.ts';
+import { encodeOnnx } from './fixtures/onnx-file.ts';
+import { tinyCard, tinyNetwork, writeTinyModel } from './fixtures/tiny-model.ts';
+
+// Each try starts a process, which takes a second on an idle machine and longer on a busy one.
+vi.setConfig({ testTimeout: 60_000 });
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'circumplex-providers-'));
+  await writeTinyModel(folder);
+});
+afterEach(async () => {
+  await rm(folder, { recursive: true });
+});
+
+describe('probeProvider', () => {
+  it('finds that the cpu can run a model', async () => {
+    expect(await probeProvider('cpu', { folder })).toEqual({ provider: 'cpu', usable: true });
+  });
+
+  it('finds that a model with other numbers cannot be used', async () => {
+    const { selfCheck } = tinyCard(encodeOnnx(tinyNetwork())) as { selfCheck: object };
+    await writeTinyModel(folder, { card: { selfCheck: { ...selfCheck, affect: [-0.9, -0.9] } } });
+    expect(await probeProvider('cpu', { folder })).toMatchObject({
+      usable: false,
+      reason: expect.stringContaining('self-check'),
+    });
+  });
+
+  it('gives up on a try that takes too long', async () => {
+    expect(await probeProvider('cpu', { folder, timeoutMs: 1 })).toEqual({
+      provider: 'cpu',
+      usable: false,
+      reason: 'its try took too long',
+    });
+  });
+
+  it('ends with its signal', async () => {
+    const controller = new AbortController();
+    const probing = probeProvider('cpu', { folder, signal: controller.signal });
+    controller.abort();
+    await expect(probing).rejects.toMatchObject({ code: 'ABORTED' });
+    await expect(probeProvider('cpu', { folder, signal: controller.signal })).rejects.toMatchObject({
+      code: 'ABORTED',
+    });
+  });
+});
+
+describe('chooseProvider', () => {
+  it('takes the first provider that works, whatever the machine has', async () => {
+    await using engine = await createEngine({ folder, card: await readModelCard(folder), provider: 'auto' });
+    for (const provider of PROVIDERS.slice(0, PROVIDERS.indexOf(engine.provider))) {
+      expect(await probeProvider(provider, { folder })).toMatchObject({ usable: false });
+    }
+    expect(await probeProvider(engine.provider, { folder })).toMatchObject({ usable: true });
+  });
+
+  it.each(['cuda', 'webgpu'] as const)(
+    'uses %s when it is asked for and works, else says what to do',
+    async (provider) => {
+      const { usable } = await probeProvider(provider, { folder });
+      const choosing = chooseProvider(provider, { folder });
+      if (usable) expect(await choosing).toBe(provider);
+      else {
+        await expect(choosing).rejects.toMatchObject({
+          code: 'ENGINE_UNAVAILABLE',
+          message: expect.stringMatching(new RegExp(`${provider} cannot be used: .+ENGINE_PROVIDER to auto or cpu`)),
+        });
+      }
+    },
+  );
+});
