@@ -1,3 +1,6 @@
+export { angleDegrees, intensity, quadrant } from '../estimates/index.ts';
+export { analyzeFile, type FileAnalysis, type FileAnalysisOptions } from './analyze-file.ts';
+export { createPipeline, type PipelineParts } from './create-pipeline.ts';
 export type {
   AnalyzeImagesOptions,
   DeletedCounts,

@@ -1,0 +1,127 @@
+/** Joins the stages behind the one door that GraphQL and the command line use. */
+import type { VisionPool } from '../batches/index.ts';
+import type { Config } from '../config.ts';
+import type { ImageAnalysis, StreamRecord } from '../domain.ts';
+import { AppError } from '../errors.ts';
+import { createLimiter } from '../flow/index.ts';
+import type { Uploads } from '../ingest/index.ts';
+import type { Log } from '../log.ts';
+import type { Hub } from '../publish/index.ts';
+import type { Store } from '../store/index.ts';
+import { analyzeImage } from './analyze-images.ts';
+import { progressAtRest } from './progress.ts';
+import type { AnalyzeImagesOptions, PictureInput, Pipeline, VideoInput } from './types.ts';
+import { VideoIntake } from './video-intake.ts';
+import { hasEnded, VideoJobs } from './video-jobs.ts';
+
+export interface PipelineParts {
+  readonly config: Config;
+  readonly store: Store;
+  readonly hub: Hub;
+  readonly vision: VisionPool;
+  readonly uploads: Uploads;
+  readonly log: Log;
+}
+
+/**
+ * Makes the pipeline and takes up the streams that the last run of the process left unfinished; resolves once they are
+ * queued. Disposing it ends what is at work and leaves the parts, which belong to the caller. Errors: STORE_FAILED.
+ */
+export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
+  const { config, store, hub, vision, uploads } = parts;
+  const counters = { framesDone: 0, framesFailed: 0 };
+  const jobs = new VideoJobs({
+    ...parts,
+    frameStored: ({ failure }) => {
+      counters.framesDone += 1;
+      if (failure !== null) counters.framesFailed += 1;
+    },
+  });
+  const intake = new VideoIntake({ config, store, hub, uploads, jobs });
+  const closing = new AbortController();
+  const images = createLimiter({
+    concurrency: config.concurrentImages,
+    maxWaiting: config.maxQueuedImages,
+    refuse: () =>
+      new AppError('OVERLOADED', `${config.maxQueuedImages} pictures are waiting already; try again in a moment.`),
+  });
+
+  async function existing(id: string): Promise<StreamRecord> {
+    const stream = await store.stream(id);
+    if (stream === null) throw new AppError('NOT_FOUND', `There is no stream ${JSON.stringify(id)}.`);
+    return stream;
+  }
+
+  async function analyzeImages(
+    pictures: readonly PictureInput[],
+    options: AnalyzeImagesOptions = {},
+  ): Promise<readonly ImageAnalysis[]> {
+    // One failure ends the others: nobody will see their results.
+    const others = new AbortController();
+    const signals = [others.signal, closing.signal, ...(options.signal === undefined ? [] : [options.signal])];
+    const signal = AbortSignal.any(signals);
+    const analyses = pictures.map((picture) =>
+      images.run(() => analyzeImage({ config, vision }, picture, signal), signal),
+    );
+    try {
+      const done = await Promise.all(analyses);
+      if (options.store !== false) for (const analysis of done) await store.saveImage(analysis);
+      return done;
+    } catch (thrown) {
+      others.abort(new AppError('ABORTED', 'Another picture of the same request failed.'));
+      await Promise.allSettled(analyses);
+      throw thrown;
+    }
+  }
+
+  async function stopStream(id: string): Promise<StreamRecord> {
+    await jobs.stop(id);
+    const stream = await existing(id);
+    // A stream without a job and without an end: its end could not be stored at the time.
+    return hasEnded(stream) ? stream : jobs.finish(id, { status: 'STOPPED' });
+  }
+
+  const { modelName, modelVersion, detectorName, provider, workers, maxBatch } = vision.facts;
+  const pipeline: Pipeline = {
+    uploads: {
+      receive: (source, options = {}) => uploads.receive(source, options),
+      remove: async (id) => !intake.isClaimed(id) && (await uploads.remove(id)),
+    },
+    engine: { engine: config.engine, provider, modelName, modelVersion, detectorName, workers, maxBatch },
+    analyzeImages,
+    analyzeVideo: (input: VideoInput) => intake.take(input),
+    stopStream,
+    async deleteStream(id) {
+      await stopStream(id);
+      return store.deleteStream(id);
+    },
+    async progress(id) {
+      const live = jobs.progress(id);
+      if (live !== null) return live;
+      return progressAtRest(await existing(id), await store.progress(id));
+    },
+    async *subscribeFrames(streamId, options = {}) {
+      await existing(streamId);
+      yield* hub.frames(streamId, options);
+    },
+    async *subscribeStatus(streamId, options = {}) {
+      if (streamId !== null) await existing(streamId);
+      yield* hub.statuses(streamId ?? undefined, options);
+    },
+    statistics: () => ({
+      jobsRunning: jobs.running,
+      jobsQueued: jobs.queued,
+      jobsRefused: jobs.refused,
+      imagesInFlight: images.running,
+      imagesRefused: images.refused,
+      ...counters,
+    }),
+    async [Symbol.asyncDispose]() {
+      closing.abort(new AppError('ABORTED', 'The server is stopping; try again when it is back.'));
+      await jobs[Symbol.asyncDispose]();
+    },
+  };
+
+  for (const stream of await store.unfinishedStreams()) intake.resume(stream);
+  return pipeline;
+}

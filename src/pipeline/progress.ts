@@ -1,0 +1,65 @@
+/** How far a stream is, from what is stored and, while it runs, from the clock. */
+import type { MediaFacts, StreamRecord } from '../domain.ts';
+import type { StreamProgress } from './types.ts';
+
+/** What is stored of a stream. */
+export interface StoredFigures {
+  readonly frames: number;
+  readonly faces: number;
+  /** `null` before the first frame. */
+  readonly lastPtsSeconds: number | null;
+}
+
+/** A running job's own count, moved on frame by frame so that asking costs no query. */
+export class LiveProgress {
+  #frames: number;
+  #faces: number;
+  #lastPtsSeconds: number | null;
+  readonly #beganAtMs = performance.now();
+  readonly #beganAtPtsSeconds: number;
+  readonly #media: MediaFacts;
+
+  constructor(media: MediaFacts, stored: StoredFigures) {
+    this.#media = media;
+    this.#frames = stored.frames;
+    this.#faces = stored.faces;
+    this.#lastPtsSeconds = stored.lastPtsSeconds;
+    this.#beganAtPtsSeconds = stored.lastPtsSeconds ?? media.startSeconds;
+  }
+
+  /** Counts a frame that is stored. */
+  frameStored(ptsSeconds: number, faces: number): void {
+    this.#frames += 1;
+    this.#faces += faces;
+    this.#lastPtsSeconds = ptsSeconds;
+  }
+
+  now(): StreamProgress {
+    const figures = { frames: this.#frames, faces: this.#faces, lastPtsSeconds: this.#lastPtsSeconds };
+    const still = progressAtRest({ media: this.#media, status: 'RUNNING' }, figures);
+    const elapsedSeconds = (performance.now() - this.#beganAtMs) / 1000;
+    const gainedSeconds = (this.#lastPtsSeconds ?? this.#beganAtPtsSeconds) - this.#beganAtPtsSeconds;
+    if (gainedSeconds <= 0 || elapsedSeconds <= 0) return still;
+    const speed = gainedSeconds / elapsedSeconds;
+    const { mediaSecondsTotal: total, mediaSecondsDone: done } = still;
+    return { ...still, speed, etaSeconds: total === null ? null : Math.max(0, total - done) / speed };
+  }
+}
+
+/** The progress of a stream that is not at work: queued, ended, or of a server that has just started. */
+export function progressAtRest(stream: Pick<StreamRecord, 'media' | 'status'>, stored: StoredFigures): StreamProgress {
+  const { media, status } = stream;
+  const total = media?.durationSeconds ?? null;
+  const reached = stored.lastPtsSeconds === null ? 0 : stored.lastPtsSeconds - (media?.startSeconds ?? 0);
+  const done = Math.max(0, reached);
+  const share = total === null || total <= 0 ? null : Math.min(1, done / total);
+  return {
+    framesDone: stored.frames,
+    facesFound: stored.faces,
+    mediaSecondsDone: done,
+    mediaSecondsTotal: total,
+    share: status === 'COMPLETED' ? 1 : share,
+    speed: null,
+    etaSeconds: null,
+  };
+}

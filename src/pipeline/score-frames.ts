@@ -1,0 +1,129 @@
+/**
+ * From pictures to estimates: look for faces, track them, read them, smooth. Finding and reading run on the workers with
+ * several frames in flight; tracking and smoothing run here, one frame after the other, in the order of the frames.
+ *
+ *     frames -> find (in flight: framesInFlight) -> track -> read (in flight: framesInFlight) -> smooth -> estimates
+ *
+ * Each of the two maps pulls ahead by itself, so later frames are searched while earlier ones are read; a consumer that
+ * does not pull stops both, then the frames, then whoever makes those.
+ */
+import type { VisionPool } from '../batches/index.ts';
+import type { FaceReading, FoundFace, Frame, FrameEstimate } from '../domain.ts';
+import { type AppError, toAppError } from '../errors.ts';
+import type { Smoother } from '../estimates/index.ts';
+import type { Tracker } from '../faces/index.ts';
+import { orderedMap } from '../flow/index.ts';
+
+export type Vision = Pick<VisionPool, 'findFaces' | 'readFaces'>;
+
+export interface ScoreFramesOptions {
+  /** Also the key by which the workers share their time fairly among streams. */
+  readonly streamId: string;
+  readonly vision: Vision;
+  /** Both belong to this stream alone and are changed by it. */
+  readonly tracker: Tracker;
+  readonly smoother: Smoother;
+  /** Frames being searched at once, and again being read at once. At least 1. */
+  readonly framesInFlight: number;
+  /** Breaks off what the workers have in hand; ABORTED is thrown. */
+  readonly signal: AbortSignal;
+}
+
+export interface ScoredFrame {
+  readonly estimate: FrameEstimate;
+  /** Why the estimate has no faces although the frame may show some: a worker failed over it. */
+  readonly failure: AppError | null;
+}
+
+interface Searched {
+  readonly frame: Omit<Frame, 'image'>;
+  readonly readAtMs: number;
+  readonly found: readonly FoundFace[];
+  readonly failure: AppError | null;
+}
+
+interface Tracked extends Omit<Searched, 'found'> {
+  readonly faces: readonly { readonly trackNumber: number; readonly found: FoundFace }[];
+}
+
+/**
+ * Estimates in the order of `frames`, one for each. A frame that a worker failed over comes without faces and with its
+ * failure, and the frames after it go on. Every other error ends the generator: those of `frames`, OVERLOADED,
+ * ENGINE_UNAVAILABLE, ABORTED.
+ */
+export async function* scoreFrames(
+  frames: AsyncIterable<Frame>,
+  options: ScoreFramesOptions,
+): AsyncGenerator<ScoredFrame, void, undefined> {
+  const { streamId, vision, tracker, smoother, framesInFlight, signal } = options;
+
+  const search = async ({ image, ...frame }: Frame): Promise<Searched> => {
+    const readAtMs = performance.now();
+    const found = vision.findFaces(streamId, image, signal);
+    const outcome = await settle<readonly FoundFace[]>(found, []);
+    return { frame, readAtMs, found: outcome.value, failure: outcome.failure };
+  };
+
+  const read = async (tracked: Tracked): Promise<Tracked & { readings: readonly FaceReading[] }> => {
+    if (tracked.faces.length === 0) return { ...tracked, readings: [] };
+    const crops = tracked.faces.map(({ found }) => found.crop);
+    const readings = vision.readFaces(streamId, crops, signal);
+    const outcome = await settle<readonly FaceReading[]>(readings, []);
+    return { ...tracked, readings: outcome.value, failure: tracked.failure ?? outcome.failure };
+  };
+
+  const searched = orderedMap(frames, framesInFlight, search);
+  for await (const { frame, readAtMs, faces, readings, failure } of orderedMap(
+    track(searched, tracker),
+    framesInFlight,
+    read,
+  )) {
+    const estimates = readings.map((reading, index) => {
+      const { trackNumber, found } = faces[index]!;
+      const { box, landmarks, score } = found.face;
+      const smoothed = smoother.smooth(trackNumber, frame.ptsSeconds, reading.affect);
+      return { trackNumber, box, landmarks, score, ...reading, smoothed };
+    });
+    const { sequence, ptsSeconds, capturedAt, skippedBefore, sourceWidth: width, sourceHeight: height } = frame;
+    const latencyMs = performance.now() - readAtMs;
+    yield {
+      estimate: {
+        streamId,
+        sequence,
+        ptsSeconds,
+        capturedAt,
+        width,
+        height,
+        faces: estimates,
+        skippedBefore,
+        latencyMs,
+      },
+      failure,
+    };
+  }
+}
+
+async function* track(searched: AsyncIterable<Searched>, tracker: Tracker): AsyncGenerator<Tracked> {
+  for await (const { found, ...rest } of searched) {
+    const crops = new Map(found.map((one) => [one.face, one] as const));
+    const tracked = tracker.update(
+      rest.frame.ptsSeconds,
+      found.map(({ face }) => face),
+    );
+    yield { ...rest, faces: tracked.map(({ trackNumber, face }) => ({ trackNumber, found: crops.get(face)! })) };
+  }
+}
+
+/** A worker that died twice over the same work costs that frame its faces, not the stream its life. */
+async function settle<T>(
+  work: Promise<T>,
+  without: T,
+): Promise<{ readonly value: T; readonly failure: AppError | null }> {
+  try {
+    return { value: await work, failure: null };
+  } catch (thrown) {
+    const failure = toAppError(thrown);
+    if (failure.code !== 'WORKER_FAILED') throw failure;
+    return { value: without, failure };
+  }
+}

@@ -1,0 +1,117 @@
+/** The way of a video into the queue: checked, claimed, probed, stored, queued. */
+import { randomUUID } from 'node:crypto';
+import type { Config } from '../config.ts';
+import type { StreamRecord } from '../domain.ts';
+import { AppError, toAppError } from '../errors.ts';
+import { createLimiter } from '../flow/index.ts';
+import { probeMedia, type Uploads } from '../ingest/index.ts';
+import type { Hub } from '../publish/index.ts';
+import type { Store } from '../store/index.ts';
+import type { VideoInput } from './types.ts';
+import { checkVideoInput } from './video-input.ts';
+import type { VideoJobs } from './video-jobs.ts';
+
+interface VideoIntakeParts {
+  readonly config: Pick<Config, 'maxQueuedJobs' | 'maxImagePixels'>;
+  readonly store: Store;
+  readonly hub: Hub;
+  readonly uploads: Uploads;
+  readonly jobs: VideoJobs;
+}
+
+/** ffprobe processes at once; each lives for some 50 ms. */
+const PROBES_AT_ONCE = 4;
+
+export class VideoIntake {
+  readonly #parts: VideoIntakeParts;
+  /** Uploads of jobs that have not ended, and of those on their way in. */
+  readonly #claims = new Set<string>();
+  readonly #probes;
+
+  constructor(parts: VideoIntakeParts) {
+    this.#parts = parts;
+    this.#probes = createLimiter({
+      concurrency: PROBES_AT_ONCE,
+      maxWaiting: parts.config.maxQueuedJobs,
+      refuse: () => new AppError('OVERLOADED', 'Too many videos arrive at once; try again in a moment.'),
+    });
+  }
+
+  isClaimed(uploadId: string): boolean {
+    return this.#claims.has(uploadId);
+  }
+
+  /** Errors and effects: those of `Pipeline.analyzeVideo`. */
+  async take(input: VideoInput): Promise<StreamRecord> {
+    const { name, labels } = checkVideoInput(input);
+    const { uploadId } = input;
+    if (this.#claims.has(uploadId)) {
+      throw new AppError('BAD_INPUT', 'Another stream works on this upload; upload the file again for a second one.');
+    }
+    const { store, hub, jobs } = this.#parts;
+    using _place = jobs.reserve();
+    this.#claims.add(uploadId);
+    try {
+      const media = await this.#probe(input);
+      const id = randomUUID();
+      const stored = store.createStream({
+        id,
+        kind: 'FILE',
+        name,
+        labels,
+        status: 'QUEUED',
+        sampling: input.sampling,
+        media,
+        uploadId,
+        error: null,
+        warnings: [],
+        createdAt: new Date(),
+        startedAt: null,
+        endedAt: null,
+      });
+      this.#queue(
+        id,
+        uploadId,
+        stored.then((stream) => {
+          hub.publishStatus(stream);
+          return stream;
+        }),
+      );
+      return await stored;
+    } catch (thrown) {
+      this.#claims.delete(uploadId);
+      throw thrown;
+    }
+  }
+
+  /** Queues a stream that an earlier run of the process left unfinished. */
+  resume(stream: StreamRecord): void {
+    if (stream.uploadId !== null) this.#claims.add(stream.uploadId);
+    this.#queue(stream.id, stream.uploadId, Promise.resolve(stream));
+  }
+
+  #queue(id: string, uploadId: string | null, stored: Promise<StreamRecord>): void {
+    void this.#parts.jobs.add(id, stored).then(() => {
+      if (uploadId !== null) this.#claims.delete(uploadId);
+    });
+  }
+
+  async #probe({ uploadId, signal }: VideoInput): ReturnType<typeof probeMedia> {
+    const { config, uploads } = this.#parts;
+    const path = await uploads.pathOf(uploadId);
+    try {
+      const media = await this.#probes.run(() => probeMedia(path, signal === undefined ? {} : { signal }), signal);
+      if (media.width * media.height > config.maxImagePixels) {
+        throw new AppError(
+          'PICTURE_TOO_LARGE',
+          `The video has ${media.width}x${media.height} pixels; at most ${config.maxImagePixels} are taken (MAX_IMAGE_PIXELS).`,
+        );
+      }
+      return media;
+    } catch (thrown) {
+      // What is no usable video now will not become one: keeping its bytes would only fill the disk.
+      if (!toAppError(thrown).retryable) await uploads.remove(uploadId);
+      throw thrown;
+    }
+  }
+}
