@@ -1,0 +1,47 @@
+/** What `--help` prints; the settings come from their table. */
+import { describeSettings } from '../config.ts';
+import { DEFAULT_FRAMES_PER_SECOND } from './arguments.ts';
+import { COLUMNS } from './rows.ts';
+
+const INTRODUCTION = `circumplex estimates apparent facial valence and arousal, frame by frame.
+
+Usage:
+  circumplex serve [SETTINGS]              start the GraphQL server; prints its address when it is ready
+  circumplex analyze FILE... [OPTIONS]     score pictures and videos, without a server or a database
+  circumplex --help | --version
+
+Options of analyze:
+  --format csv|jsonl   one row for each face, and one for each frame without a face (default csv)
+  --fps N              look at N frames a second at most (default ${DEFAULT_FRAMES_PER_SECOND})
+  --every-frame        look at every frame
+  --output FILE, -o    write to FILE (default standard output)
+
+Columns: ${COLUMNS.join(', ')}.
+
+Settings, from the environment or as a flag; the flag wins:
+`;
+
+/** The whole help text, ending with a line break. `widthColumns` is the width to fold the meanings at, 100 by default. */
+export function helpText(widthColumns = 100): string {
+  const entries = describeSettings().map((setting) => {
+    const unit = setting.unit === '' ? '' : ` ${setting.unit}`;
+    const title = `  ${setting.environment}, ${setting.flag} (default ${setting.default}${unit}; ${setting.allowed})`;
+    return `${title}\n${fold(setting.meaning, widthColumns, '      ')}`;
+  });
+  return `${INTRODUCTION}${entries.join('\n')}\n`;
+}
+
+function fold(text: string, widthColumns: number, indent: string): string {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && indent.length + line.length + 1 + word.length > widthColumns) {
+      lines.push(indent + line);
+      line = word;
+    } else {
+      line = line === '' ? word : `${line} ${word}`;
+    }
+  }
+  lines.push(indent + line);
+  return lines.join('\n');
+}
