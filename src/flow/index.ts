@@ -1,3 +1,4 @@
+export { ClosingStack } from './closing-stack.ts';
 export { FairQueue, type FairQueueOptions, type FairQueueStatistics } from './fair-queue.ts';
 export { createLimiter, type Limiter } from './limiter.ts';
 export { orderedMap } from './ordered-map.ts';

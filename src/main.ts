@@ -1,0 +1,88 @@
+/** The process: reads the command line, runs what it says, turns signals into an orderly end. */
+import { readFileSync } from 'node:fs';
+import { type AnalyzeArguments, helpText, parseCommand, runAnalyze, type SettingFlags } from './cli/index.ts';
+import { loadConfig } from './config.ts';
+import { toAppError } from './errors.ts';
+import { createLog } from './log.ts';
+import { listenForEnd } from './process-end.ts';
+import { openVision } from './start-pipeline.ts';
+import { startServer } from './start-server.ts';
+
+/** Runs the command of `argv` (without runtime and script) and resolves with the exit code once all is over. */
+export async function main(argv: readonly string[]): Promise<number> {
+  try {
+    const command = parseCommand(argv);
+    switch (command.kind) {
+      case 'help':
+        process.stdout.write(helpText());
+        return 0;
+      case 'version':
+        process.stdout.write(`${packageVersion()}\n`);
+        return 0;
+      case 'serve':
+        return await serve(command.flags);
+      case 'analyze':
+        return await analyze(command);
+    }
+  } catch (thrown) {
+    return reportFailure(thrown);
+  }
+}
+
+/** Runs until a signal comes. An orderly end is success, whatever asked for it. */
+async function serve(flags: SettingFlags): Promise<number> {
+  const config = loadConfig({ environment: process.env, flags });
+  const log = createLog({ level: config.logLevel });
+  using end = listenForEnd({
+    limitSeconds: config.shutdownSeconds,
+    onHardEnd: (reason) => log.error({ reason }, 'ended the hard way; unfinished videos go on at the next start'),
+  });
+  try {
+    await using server = await startServer(config, { log, signal: end.signal });
+    process.stdout.write(`circumplex is ready at ${server.url}\n`);
+    await end.reached;
+    log.info('stopping');
+  } catch (thrown) {
+    if (end.signal.aborted && toAppError(thrown).code === 'ABORTED') return end.exitCode;
+    throw thrown;
+  }
+  log.info('stopped');
+  return 0;
+}
+
+async function analyze(command: AnalyzeArguments): Promise<number> {
+  const config = loadConfig({ environment: process.env, flags: command.flags });
+  // People read standard error here, so the log stays silent unless somebody asks for it.
+  const asked = command.flags['log-level'] !== undefined || Boolean(process.env.LOG_LEVEL);
+  const log = createLog({ level: asked ? config.logLevel : 'silent' });
+  using end = listenForEnd({ limitSeconds: config.shutdownSeconds, onHardEnd: () => undefined });
+  try {
+    const failures = await runAnalyze(command, {
+      config,
+      openVision: (signal) => openVision(config, { log, signal }),
+      stdout: process.stdout,
+      stderr: process.stderr,
+      signal: end.signal,
+    });
+    return failures === 0 ? 0 : 1;
+  } catch (thrown) {
+    if (end.signal.aborted) return end.exitCode;
+    throw thrown;
+  }
+}
+
+/** One line on standard error, without a stack: what went wrong and what to do stands in the message. */
+function reportFailure(thrown: unknown): number {
+  const error = toAppError(thrown);
+  process.stderr.write(`circumplex: ${error.message} (${error.code})\n`);
+  // What nobody foresaw needs its origin, or the line would help nobody.
+  if (error.code === 'INTERNAL') console.error(error.cause ?? thrown);
+  return 1;
+}
+
+function packageVersion(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  return version;
+}

@@ -1,0 +1,61 @@
+/** Puts together everything below the transports, in the order in which it is taken apart again from the end. */
+import { join } from 'node:path';
+import { createVisionPool, type VisionPool } from './batches/index.ts';
+import type { Config } from './config.ts';
+import { takeDataFolder } from './data-folder.ts';
+import { ClosingStack, scriptLaunch } from './flow/index.ts';
+import { createUploads } from './ingest/index.ts';
+import type { Log } from './log.ts';
+import { createPipeline, type Pipeline } from './pipeline/index.ts';
+import { createHub } from './publish/index.ts';
+import { openStore, type Store } from './store/index.ts';
+
+export interface StartOptions {
+  readonly log: Log;
+  /** Ends the start; what runs by then is ended by disposing of it. */
+  readonly signal?: AbortSignal;
+}
+
+export interface RunningPipeline extends AsyncDisposable {
+  readonly pipeline: Pipeline;
+  readonly store: Store;
+}
+
+/** Starts the networks as the settings say. Errors: ENGINE_UNAVAILABLE, ABORTED. */
+export function openVision(config: Config, { log, signal }: StartOptions): Promise<VisionPool> {
+  return createVisionPool({
+    workers: config.workers,
+    maxBatch: config.maxBatch,
+    maxWaitMs: config.batchWaitMs,
+    workerSetup: { detector: config.detector, model: config.model, provider: config.engineProvider },
+    script: scriptLaunch('./worker', import.meta.url),
+    onTrouble: (error) => log.error({ err: error }, 'an inference worker failed'),
+    ...(signal === undefined ? {} : { signal }),
+  });
+}
+
+/**
+ * Opens the data folder, the database and the networks, and takes up unfinished videos. When a part cannot start, those
+ * before it are closed again. Errors: CONFIG_INVALID, FFMPEG_MISSING, STORE_FAILED, ENGINE_UNAVAILABLE, ABORTED.
+ */
+export async function startPipeline(config: Config, options: StartOptions): Promise<RunningPipeline> {
+  const parts = new ClosingStack();
+  try {
+    parts.own(await takeDataFolder(config.dataDir));
+    const store = parts.own(await openStore({ databaseUrl: config.databaseUrl }));
+    const hub = parts.own(createHub({ bufferFrames: config.subscriberBufferFrames, replay: store.framesAfter }));
+    const vision = parts.own(await openVision(config, options));
+    const uploads = parts.own(
+      await createUploads({
+        folder: join(config.dataDir, 'uploads'),
+        maxBytes: config.maxUploadBytes,
+        maxAgeSeconds: config.uploadMaxAgeSeconds,
+      }),
+    );
+    const pipeline = parts.own(await createPipeline({ config, store, hub, vision, uploads, log: options.log }));
+    return { pipeline, store, [Symbol.asyncDispose]: () => parts[Symbol.asyncDispose]() };
+  } catch (thrown) {
+    await parts[Symbol.asyncDispose]();
+    throw thrown;
+  }
+}

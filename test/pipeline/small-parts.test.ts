@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest';
+import type { MediaFacts } from '../../src/domain.ts';
+import { looksLikePicture, PICTURE_HEAD_BYTES } from '../../src/pipeline/picture-kind.ts';
+import { LiveProgress, progressAtRest } from '../../src/pipeline/progress.ts';
+import { checkVideoInput } from '../../src/pipeline/video-input.ts';
+import { addWarnings } from '../../src/pipeline/warnings.ts';
+
+const media: MediaFacts = {
+  sizeBytes: 1000,
+  durationSeconds: 10,
+  width: 640,
+  height: 360,
+  rotationDegrees: 0,
+  videoCodec: 'h264',
+  container: 'mov',
+  framesPerSecond: 25,
+  startSeconds: 1.5,
+};
+
+describe('the progress of a stream', () => {
+  it('is measured from where the medium begins', () => {
+    const stored = { frames: 30, faces: 40, lastPtsSeconds: 4 };
+    expect(progressAtRest({ media, status: 'STOPPED' }, stored)).toEqual({
+      framesDone: 30,
+      facesFound: 40,
+      mediaSecondsDone: 2.5,
+      mediaSecondsTotal: 10,
+      share: 0.25,
+      speed: null,
+      etaSeconds: null,
+    });
+  });
+
+  it('has no share where nobody knows the length, and is whole once completed', () => {
+    const stored = { frames: 1, faces: 0, lastPtsSeconds: 2 };
+    const endless = { ...media, durationSeconds: null };
+    expect(progressAtRest({ media: endless, status: 'STOPPED' }, stored)).toMatchObject({ share: null });
+    expect(progressAtRest({ media: endless, status: 'COMPLETED' }, stored)).toMatchObject({ share: 1 });
+    expect(
+      progressAtRest({ media: null, status: 'QUEUED' }, { frames: 0, faces: 0, lastPtsSeconds: null }).share,
+    ).toBeNull();
+  });
+
+  it('of a resumed job takes its speed from the frames since then alone', async () => {
+    const live = new LiveProgress(media, { frames: 100, faces: 100, lastPtsSeconds: 5.5 });
+    expect(live.now()).toMatchObject({ framesDone: 100, speed: null, etaSeconds: null });
+    live.frameStored(6.5, 2);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const { framesDone, facesFound, mediaSecondsDone, speed, etaSeconds } = live.now();
+    expect([framesDone, facesFound, mediaSecondsDone]).toEqual([101, 102, 5]);
+    expect(speed).toBeGreaterThan(0);
+    expect(speed! * etaSeconds!).toBeCloseTo(5, 6);
+  });
+});
+
+describe('addWarnings', () => {
+  it('adds up what is the same and keeps what differs', () => {
+    const damaged = { code: 'MEDIA_DAMAGED', message: 'a', count: 2 } as const;
+    const failed = { code: 'FRAMES_FAILED', message: 'b', count: 1 } as const;
+    expect(addWarnings([damaged], [failed, damaged])).toEqual([{ ...damaged, count: 4 }, failed]);
+    expect(addWarnings([], [])).toEqual([]);
+  });
+});
+
+describe('checkVideoInput', () => {
+  const input = { uploadId: 'u', name: ' a.mp4 ', sampling: { kind: 'EVERY_FRAME' } } as const;
+
+  it('trims the name and takes no labels for none', () => {
+    expect(checkVideoInput(input)).toEqual({ name: 'a.mp4', labels: [] });
+  });
+
+  it.each([
+    [{ name: '   ' }, 'name'],
+    [{ name: 'x'.repeat(201) }, 'name'],
+    [{ labels: Array(21).fill('x') as string[] }, 'labels'],
+    [{ labels: [''] }, 'label'],
+    [{ sampling: { kind: 'RATE', framesPerSecond: 0 } as const }, 'rate'],
+    [{ sampling: { kind: 'RATE', framesPerSecond: Number.NaN } as const }, 'rate'],
+    [{ sampling: { kind: 'RATE', framesPerSecond: 1001 } as const }, 'rate'],
+  ])('refuses %j', (change, word) => {
+    expect(() => checkVideoInput({ ...input, ...change })).toThrow(
+      expect.objectContaining({ code: 'BAD_INPUT', message: expect.stringContaining(word) }),
+    );
+  });
+});
+
+describe('looksLikePicture', () => {
+  const bytes = (text: string) =>
+    Uint8Array.from(text, (character) => character.charCodeAt(0)).subarray(0, PICTURE_HEAD_BYTES);
+
+  it.each([
+    '\xff\xd8\xff\xe0',
+    '\x89PNG\r\n\x1a\n',
+    'GIF89a',
+    'RIFF\x01\x02\x03\x04WEBPVP8 ',
+    'II*\0',
+    '\0\0\0\x20ftypavif',
+  ])('knows %j', (head) => expect(looksLikePicture(bytes(head))).toBe(true));
+
+  it.each(['', '\0\0\0\x20ftypisom', '\0\0\0\x14ftypqt  ', 'RIFF\x01\x02\x03\x04AVI ', '\x1aE\xdf\xa3', 'plain text'])(
+    'leaves %j to the video decoder',
+    (head) => expect(looksLikePicture(bytes(head))).toBe(false),
+  );
+});
