@@ -2,7 +2,7 @@
 import type { VisionPool } from '../batches/index.ts';
 import type { Config } from '../config.ts';
 import type { ImageAnalysis, StreamRecord } from '../domain.ts';
-import { AppError } from '../errors.ts';
+import { AppError, toAppError } from '../errors.ts';
 import { createLimiter } from '../flow/index.ts';
 import type { Uploads } from '../ingest/index.ts';
 import type { Log } from '../log.ts';
@@ -70,7 +70,7 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
     } catch (thrown) {
       others.abort(new AppError('ABORTED', 'Another picture of the same request failed.'));
       await Promise.allSettled(analyses);
-      throw thrown;
+      throw toAppError(thrown);
     }
   }
 

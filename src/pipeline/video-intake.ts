@@ -80,7 +80,7 @@ export class VideoIntake {
       return await stored;
     } catch (thrown) {
       this.#claims.delete(uploadId);
-      throw thrown;
+      throw toAppError(thrown);
     }
   }
 
