@@ -1,0 +1,17 @@
+import type { DetectedFace, RgbImage } from '../domain.ts';
+import type { Region } from './letterbox.ts';
+
+/** A detection network: looks at one region of a picture, whole or a tile of it. */
+export interface DetectorNetwork extends AsyncDisposable {
+  readonly name: string;
+  /** A face at this score or above may start a track. */
+  readonly newTrackScore: number;
+  /** The least score that a face is returned with. */
+  readonly keepTrackScore: number;
+  /** Boxes that overlap by more than this are one face. */
+  readonly maxOverlap: number;
+  /** Longer side, in pixels, of the picture that the network looks at. */
+  readonly inputSidePixels: number;
+  /** Candidates in coordinates of the whole picture, not yet suppressed. */
+  look(image: RgbImage, region: Region): Promise<DetectedFace[]>;
+}

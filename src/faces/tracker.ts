@@ -1,0 +1,152 @@
+import type { Box, DetectedFace } from '../domain.ts';
+import { assign } from './assignment.ts';
+import { overlap } from './geometry.ts';
+
+export interface TrackerOptions {
+  /** A face starts a track at this score or above; one below only goes on with a track. [0, 1] */
+  readonly newTrackScore: number;
+  /** A face that is away for longer than this loses its number. Seconds, above 0. */
+  readonly maxMissSeconds: number;
+  /** What an interrupted stream had; without it the numbers begin at 1. */
+  readonly resume?: {
+    readonly nextTrackNumber: number;
+    readonly tracks: readonly { readonly trackNumber: number; readonly box: Box; readonly ptsSeconds: number }[];
+  };
+}
+
+/** Gives the faces of a stream's frames their track numbers. One for each stream. */
+export interface Tracker {
+  /**
+   * The faces of the next frame that belong to a track, in the order of `faces`. Doubtful faces that continue none are
+   * left out. A `ptsSeconds` before the last frame's counts as no time gone by.
+   */
+  update<T extends DetectedFace>(
+    ptsSeconds: number,
+    faces: readonly T[],
+  ): readonly { readonly trackNumber: number; readonly face: T }[];
+  /** The number that the next new track will get. */
+  readonly nextTrackNumber: number;
+}
+
+interface Track {
+  readonly number: number;
+  box: Box;
+  seenAtSeconds: number;
+  /** Of the box's centre, in picture sides a second. */
+  velocityX: number;
+  velocityY: number;
+}
+
+/** A pair that may not be: dearer than every allowed pair together could save. */
+const FORBIDDEN = 1000;
+/** Without overlap a face may have moved by so many of its own sizes, and by so many more for each second away. */
+const REACH = 0.5;
+const REACH_A_SECOND = 1.5;
+const MAX_REACH = 2;
+/** Between two sightings a face grows or shrinks by at most this factor. */
+const MAX_GROWTH = 2;
+/** A doubtful face must lie where its track is expected. */
+const DOUBTFUL_OVERLAP = 0.25;
+/** Share of the newest motion in a track's velocity. */
+const VELOCITY_SHARE = 0.4;
+/** Motion is not believed for longer than this: faces turn back. Seconds. */
+const MAX_PREDICTION_SECONDS = 0.5;
+/** A track outlives the gap between two frames whatever `maxMissSeconds` is, so that one frame a second still tracks. */
+const GAPS_SURVIVED = 1.5;
+
+/**
+ * Two passes as in ByteTrack (Zhang et al. 2022): sure faces are matched to tracks first, then the doubtful ones to the
+ * tracks that are left, each time by the cheapest assignment over overlap and distance from the predicted place.
+ */
+export function createTracker(options: TrackerOptions): Tracker {
+  let next = options.resume?.nextTrackNumber ?? 1;
+  let tracks: Track[] = (options.resume?.tracks ?? []).map(({ trackNumber, box, ptsSeconds }) => ({
+    number: trackNumber,
+    box,
+    seenAtSeconds: ptsSeconds,
+    velocityX: 0,
+    velocityY: 0,
+  }));
+  let lastSeconds: number | null = tracks.reduce<number | null>(
+    (latest, { seenAtSeconds }) => Math.max(latest ?? seenAtSeconds, seenAtSeconds),
+    null,
+  );
+
+  return {
+    get nextTrackNumber() {
+      return next;
+    },
+    update(ptsSeconds, faces) {
+      const now = Math.max(ptsSeconds, lastSeconds ?? ptsSeconds);
+      const gapSeconds = now - (lastSeconds ?? now);
+      lastSeconds = now;
+      const keepSeconds = Math.max(options.maxMissSeconds, GAPS_SURVIVED * gapSeconds);
+      tracks = tracks.filter(({ seenAtSeconds }) => now - seenAtSeconds <= keepSeconds);
+
+      const numbers = new Map<DetectedFace, number>();
+      const pass = (candidates: readonly DetectedFace[], minOverlap: number): void => {
+        const open = tracks.filter(({ number }) => ![...numbers.values()].includes(number));
+        const costs = candidates.map((face) => open.map((track) => cost(track, face.box, { now, minOverlap })));
+        for (const [row, column] of assign(costs).entries()) {
+          const track = open[column];
+          if (track === undefined || costs[row]![column]! >= FORBIDDEN) continue;
+          numbers.set(candidates[row]!, track.number);
+          follow(track, candidates[row]!.box, now);
+        }
+      };
+      const sure = faces.filter(({ score }) => score >= options.newTrackScore);
+      pass(sure, 0);
+      const doubtful = faces.filter(({ score }) => score < options.newTrackScore);
+      pass(doubtful, DOUBTFUL_OVERLAP);
+      for (const face of sure) {
+        if (numbers.has(face)) continue;
+        numbers.set(face, next);
+        tracks.push({ number: next, box: face.box, seenAtSeconds: now, velocityX: 0, velocityY: 0 });
+        next += 1;
+      }
+      return faces.flatMap((face) => {
+        const trackNumber = numbers.get(face);
+        return trackNumber === undefined ? [] : [{ trackNumber, face }];
+      });
+    },
+  };
+}
+
+/** 0 for a perfect overlap, up to 1 while they touch, up to 2 within reach, FORBIDDEN beyond. */
+function cost(track: Track, box: Box, { now, minOverlap }: { now: number; minOverlap: number }): number {
+  const growth = Math.sqrt((box.width * box.height) / Math.max(track.box.width * track.box.height, 1e-12));
+  if (growth > MAX_GROWTH || growth < 1 / MAX_GROWTH) return FORBIDDEN;
+  const awaySeconds = now - track.seenAtSeconds;
+  const ahead = Math.min(awaySeconds, MAX_PREDICTION_SECONDS);
+  const expected = { ...track.box, x: track.box.x + track.velocityX * ahead, y: track.box.y + track.velocityY * ahead };
+  const shared = overlap(expected, box);
+  if (shared < minOverlap) return FORBIDDEN;
+  if (shared > 0) return 1 - shared;
+  // In units of the face's own width and height, so that the picture's shape does not matter.
+  const away = Math.hypot(
+    (centreX(box) - centreX(expected)) / Math.max(box.width, expected.width),
+    (centreY(box) - centreY(expected)) / Math.max(box.height, expected.height),
+  );
+  const reach = Math.min(MAX_REACH, REACH + REACH_A_SECOND * awaySeconds);
+  return away <= reach ? 1 + away / MAX_REACH : FORBIDDEN;
+}
+
+function follow(track: Track, box: Box, now: number): void {
+  const seconds = now - track.seenAtSeconds;
+  if (seconds > 0) {
+    const x = (centreX(box) - centreX(track.box)) / seconds;
+    const y = (centreY(box) - centreY(track.box)) / seconds;
+    track.velocityX += (x - track.velocityX) * VELOCITY_SHARE;
+    track.velocityY += (y - track.velocityY) * VELOCITY_SHARE;
+  }
+  track.box = box;
+  track.seenAtSeconds = now;
+}
+
+function centreX({ x, width }: Box): number {
+  return x + width / 2;
+}
+
+function centreY({ y, height }: Box): number {
+  return y + height / 2;
+}
