@@ -61,7 +61,7 @@ export async function convertDetector(): Promise<{ readonly onnx: Uint8Array; re
       { stride: 16, perCell: 2 },
       { stride: 32, perCell: 6 },
     ],
-    thresholds: { newTrack: 0.7, keepTrack: 0.5, overlap: 0.3 },
+    thresholds: { newTrack: 0.7, keepTrack: 0.5, sure: 0.82, overlap: 0.3 },
   };
   return { onnx, card: `${JSON.stringify(card, null, 2)}\n` };
 }

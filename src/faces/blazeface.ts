@@ -19,6 +19,7 @@ const cardSchema = z.object({
   thresholds: z.object({
     newTrack: z.number().min(0).max(1),
     keepTrack: z.number().min(0).max(1),
+    sure: z.number().min(0).max(1),
     overlap: z.number().min(0).max(1),
   }),
 });
@@ -40,6 +41,7 @@ export async function openBlazeFace(
     name: card.name,
     newTrackScore: card.thresholds.newTrack,
     keepTrackScore: card.thresholds.keepTrack,
+    sureScore: card.thresholds.sure,
     maxOverlap: card.thresholds.overlap,
     inputSidePixels: size,
     async look(image, region) {

@@ -4,6 +4,7 @@ import { openBlazeFace } from './blazeface.ts';
 import { clipToPicture } from './geometry.ts';
 import type { DetectorNetwork } from './network.ts';
 import { isPlausible } from './plausible.ts';
+import { secondLook } from './second-look.ts';
 import { suppress } from './suppress.ts';
 import { tilesOf } from './tiles.ts';
 import { openYuNet } from './yunet.ts';
@@ -72,5 +73,6 @@ async function detect(network: DetectorNetwork, image: RgbImage, tilesFromSidePi
     // A tile shows less of a face's surroundings: doubtful boxes in it are not worth keeping.
     candidates.push(...inTile.filter(({ score }) => score >= network.newTrackScore));
   }
-  return suppress(candidates, network.maxOverlap).filter((face) => isPlausible(face, image));
+  const faces = suppress(candidates, network.maxOverlap).filter((face) => isPlausible(face, image));
+  return secondLook(network, image, faces);
 }

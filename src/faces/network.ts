@@ -8,6 +8,8 @@ export interface DetectorNetwork extends AsyncDisposable {
   readonly newTrackScore: number;
   /** The least score that a face is returned with. */
   readonly keepTrackScore: number;
+  /** A box below this score gets a second look at its surroundings; 0 where the network needs none. */
+  readonly sureScore: number;
   /** Boxes that overlap by more than this are one face. */
   readonly maxOverlap: number;
   /** Longer side, in pixels, of the picture that the network looks at. */

@@ -35,6 +35,7 @@ export async function openYuNet(path: string, options: InferenceSession.SessionO
     name: 'yunet',
     newTrackScore: NEW_TRACK_SCORE,
     keepTrackScore: KEEP_TRACK_SCORE,
+    sureScore: 0,
     maxOverlap: MAX_OVERLAP,
     inputSidePixels: fixed ?? INPUT_SIDE,
     async look(image, region) {
