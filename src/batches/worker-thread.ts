@@ -74,10 +74,10 @@ export class WorkerThread {
         abort = () => reject(startAborted(signal));
         signal?.addEventListener('abort', abort, { once: true });
       });
-      worker.removeAllListeners();
+      forgetStart(worker);
       return new WorkerThread(worker, facts, options);
     } catch (thrown) {
-      worker.removeAllListeners();
+      forgetStart(worker);
       worker.on('error', () => undefined);
       // Not awaited: a thread that hangs inside a driver would hang the server's start as well.
       void worker.terminate();
@@ -196,6 +196,11 @@ export class WorkerThread {
     job?.reject(reason);
     this.#reportDeath(reason);
   }
+}
+
+/** By name: without one, Node's own listener goes as well, and with it every later message. */
+function forgetStart(worker: Worker): void {
+  for (const event of ['message', 'error', 'exit']) worker.removeAllListeners(event);
 }
 
 function startAborted(signal: AbortSignal | undefined): AppError {

@@ -28,11 +28,11 @@ describe('createEngine', () => {
   it('reads each crop of a batch, in its order', async () => {
     await writeTinyModel(folder);
     await using engine = await open();
-    const colours = [
+    const colours: readonly (readonly [number, number, number])[] = [
       [250, 10, 0],
       [0, 200, 30],
       [90, 90, 90],
-    ] as const;
+    ];
     const readings = await engine.infer(packed(...colours.map((colour) => plainCrop(...colour))), colours.length);
     expect(readings).toHaveLength(colours.length);
     for (const [index, colour] of colours.entries()) {

@@ -1,0 +1,192 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { crop, makeTestModel, openPool, picture, redOf, type TestModel } from './fixtures/open-pool.ts';
+import { ORDERS } from './fixtures/orders.ts';
+
+vi.setConfig({ testTimeout: 30_000 });
+
+let model: TestModel;
+beforeAll(async () => {
+  model = await makeTestModel();
+});
+afterAll(async () => {
+  await model[Symbol.asyncDispose]();
+});
+
+describe('results', () => {
+  it('finds the faces of each picture and reads them, each caller its own', async () => {
+    await using pool = await openPool(model, { workers: 2 });
+    const reds = Array.from({ length: 40 }, (_, index) => index * 6);
+    const read = reds.map(async (red) => {
+      const key = `stream ${red % 5}`;
+      const [found] = await pool.findFaces(key, picture(red));
+      const [reading] = await pool.readFaces(key, [found!.crop]);
+      return redOf(reading!);
+    });
+    expect(await Promise.all(read)).toEqual(reds);
+    expect(pool.statistics()).toMatchObject({ picturesSearched: 40, facesRead: 40, failures: 0, restarts: 0 });
+  });
+
+  it('gives the readings in the order of the crops, over several batches', async () => {
+    await using pool = await openPool(model, { workers: 2 });
+    const reds = Array.from({ length: 30 }, (_, index) => 240 - index * 8);
+    const readings = await pool.readFaces(
+      'stream',
+      reds.map((red) => crop(red)),
+    );
+    expect(readings.map(redOf)).toEqual(reds);
+  });
+
+  it('answers a call without crops at once', async () => {
+    await using pool = await openPool(model);
+    expect(await pool.readFaces('stream', [])).toEqual([]);
+    expect(pool.statistics().facesRead).toBe(0);
+  });
+
+  it('searches pictures of growing sizes', async () => {
+    await using pool = await openPool(model);
+    for (const side of [16, 400, 1200]) {
+      const rgb = new Uint8Array(side * side * 3).fill(side % 199);
+      const [found] = await pool.findFaces('stream', { width: side, height: side, rgb });
+      expect(found!.crop[0]).toBe(side % 199);
+      expect(rgb).toHaveLength(side * side * 3);
+    }
+  });
+
+  it('says what it runs', async () => {
+    await using pool = await openPool(model, { workers: 2, provider: 'auto' });
+    expect(pool.facts).toMatchObject({ workers: 2, maxBatch: 4, modelName: 'tiny', modelVersion: '1.2.3' });
+    expect(['cuda', 'webgpu', 'cpu']).toContain(pool.facts.provider);
+    expect(pool.statistics().workersUp).toBe(2);
+  });
+});
+
+describe('batches', () => {
+  it('form across keys', async () => {
+    await using pool = await openPool(model);
+    await Promise.all([10, 20, 30, 40].map((red) => pool.readFaces(`stream ${red}`, [crop(red)])));
+    expect(pool.statistics().batchSizes).toEqual([0, 0, 0, 1]);
+  });
+
+  it('grow while the workers are busy', async () => {
+    await using pool = await openPool(model);
+    const busy = pool.findFaces('picture', picture(1, ORDERS.dawdle));
+    const readings: Promise<unknown>[] = [];
+    for (let red = 0; red < 8; red += 1) {
+      readings.push(pool.readFaces(`stream ${red}`, [crop(red)]));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await Promise.all([busy, ...readings]);
+    expect(pool.statistics().batchSizes).toEqual([0, 0, 0, 2]);
+  });
+
+  it('never exceed their limit', async () => {
+    await using pool = await openPool(model, { maxBatch: 3 });
+    await pool.readFaces(
+      'stream',
+      Array.from({ length: 10 }, (_, red) => crop(red)),
+    );
+    expect(pool.statistics().batchSizes).toEqual([1, 0, 3]);
+  });
+
+  it('give a modest key its place beside a greedy one', async () => {
+    await using pool = await openPool(model);
+    const order: string[] = [];
+    const greedy = Array.from({ length: 20 }, (_, index) =>
+      pool.readFaces('greedy', [crop(index, index === 0 ? ORDERS.dawdle : 0)]).then(() => order.push('greedy')),
+    );
+    const modest = pool.readFaces('modest', [crop(99)]).then(() => order.push('modest'));
+    await Promise.all([...greedy, modest]);
+    expect(order.indexOf('modest')).toBeLessThan(4);
+  });
+
+  it('do not keep pictures waiting for ever when a caller reads without a pause', async () => {
+    await using pool = await openPool(model);
+    const reading = { stopped: false };
+    const loops = Array.from({ length: 8 }, async (_, index) => {
+      while (!reading.stopped) await pool.readFaces(`reader ${index}`, [crop(1), crop(2), crop(3)]);
+    });
+    await expect(pool.findFaces('picture', picture(7))).resolves.toHaveLength(1);
+    reading.stopped = true;
+    await Promise.all(loops);
+  });
+});
+
+describe('bounds', () => {
+  const tight = {
+    maxReadsQueued: 4,
+    maxReadsQueuedPerKey: 2,
+    maxFindsQueued: 2,
+    maxFindsQueuedPerKey: 1,
+    maxWaiters: 1,
+  };
+
+  it('lets a call with more crops than the queue holds wait for room', async () => {
+    await using pool = await openPool(model, tight);
+    const reds = Array.from({ length: 25 }, (_, red) => red * 5);
+    const readings = await pool.readFaces(
+      'stream',
+      reds.map((red) => crop(red)),
+    );
+    expect(readings.map(redOf)).toEqual(reds);
+  });
+
+  it('refuses the call beyond queue and waiting room, counts it, and serves the others', async () => {
+    await using pool = await openPool(model, tight);
+    const calls = await Promise.allSettled(
+      Array.from({ length: 5 }, (_, red) => pool.findFaces('stream', picture(red, ORDERS.dawdle))),
+    );
+    const refused = calls.filter((call) => call.status === 'rejected');
+    expect(refused.length).toBeGreaterThan(0);
+    for (const { reason } of refused) expect(reason).toMatchObject({ code: 'OVERLOADED' });
+    const statistics = pool.statistics();
+    expect(statistics.find.refused).toBe(refused.length);
+    expect(statistics.picturesSearched).toBe(5 - refused.length);
+    await expect(pool.findFaces('stream', picture(1))).resolves.toHaveLength(1);
+  });
+});
+
+describe('leaving', () => {
+  it('takes what waits out of the queue at once', async () => {
+    await using pool = await openPool(model);
+    const busy = pool.findFaces('picture', picture(1, ORDERS.dawdle));
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    const controller = new AbortController();
+    const left = pool.readFaces('stream', [crop(1), crop(2)], controller.signal);
+    const leftToo = pool.findFaces('stream', picture(2), controller.signal);
+    const stays = pool.readFaces('stream', [crop(3)]);
+    expect(pool.statistics()).toMatchObject({ find: { queued: 1 }, read: { queued: 3 } });
+    controller.abort();
+    expect(pool.statistics()).toMatchObject({ find: { queued: 0 }, read: { queued: 1 } });
+    await expect(left).rejects.toMatchObject({ code: 'ABORTED' });
+    await expect(leftToo).rejects.toMatchObject({ code: 'ABORTED' });
+    expect(redOf((await stays)[0]!)).toBe(3);
+    await busy;
+    expect(pool.statistics()).toMatchObject({ facesRead: 1, picturesSearched: 1, dropped: 0 });
+  });
+
+  it('drops the result of what is in flight, and keeps the worker', async () => {
+    await using pool = await openPool(model);
+    const controller = new AbortController();
+    const left = pool.findFaces('stream', picture(1, ORDERS.dawdle), controller.signal);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    controller.abort();
+    await expect(left).rejects.toMatchObject({ code: 'ABORTED' });
+    await expect(pool.findFaces('stream', picture(2))).resolves.toHaveLength(1);
+    expect(pool.statistics()).toMatchObject({ dropped: 1, restarts: 0 });
+  });
+
+  it('does not begin a call whose signal has fired already', async () => {
+    await using pool = await openPool(model);
+    await expect(pool.readFaces('stream', [crop(1)], AbortSignal.abort())).rejects.toMatchObject({ code: 'ABORTED' });
+    expect(pool.statistics()).toMatchObject({ read: { queued: 0 }, facesRead: 0 });
+  });
+
+  it('leaves no listener behind on the signal of a long stream', async () => {
+    await using pool = await openPool(model);
+    const { signal } = new AbortController();
+    const added = vi.spyOn(signal, 'addEventListener');
+    const removed = vi.spyOn(signal, 'removeEventListener');
+    for (let red = 0; red < 20; red += 1) await pool.readFaces('stream', [crop(red)], signal);
+    expect(removed.mock.calls.length).toBe(added.mock.calls.length);
+  });
+});
