@@ -29,6 +29,8 @@ interface OpenJob {
 }
 
 const MEBIBYTE = 1024 * 1024;
+/** More than a video frame of 1280 pixels a side needs (5 MiB); a huge still picture's memory is not kept. */
+const KEPT_BYTES = 16 * MEBIBYTE;
 
 /**
  * One started worker thread, from its first message to its end. It takes one job at a time.
@@ -155,7 +157,8 @@ export class WorkerThread {
   }
 
   #reserve(bytes: number): Uint8Array {
-    if (this.#memory.length < bytes) {
+    const held = this.#memory.length;
+    if (held < bytes || (held > KEPT_BYTES && bytes <= KEPT_BYTES)) {
       const memory = new SharedArrayBuffer(Math.ceil(bytes / MEBIBYTE) * MEBIBYTE);
       this.#memory = new Uint8Array(memory);
       this.#send({ kind: 'memory', memory });
