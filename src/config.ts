@@ -225,7 +225,7 @@ const SETTINGS = {
   }),
   trackMissSeconds: decimal({
     default: 1,
-    min: 0,
+    min: 0.1,
     max: 60,
     unit: 'seconds',
     meaning: 'Time that a face may be out of sight and keep its track.',

@@ -7,9 +7,13 @@ export interface TrackerOptions {
   readonly newTrackScore: number;
   /** A face that is away for longer than this loses its number. Seconds, above 0. */
   readonly maxMissSeconds: number;
-  /** What an interrupted stream had; without it the numbers begin at 1. */
+  /**
+   * What an interrupted stream had; without it the numbers begin at 1. `tracks` are sightings in the order of their
+   * times, the more the better a track's motion is known; `ptsSeconds` is the time of the last frame, with faces or not.
+   */
   readonly resume?: {
     readonly nextTrackNumber: number;
+    readonly ptsSeconds?: number;
     readonly tracks: readonly { readonly trackNumber: number; readonly box: Box; readonly ptsSeconds: number }[];
   };
 }
@@ -60,17 +64,16 @@ const GAPS_SURVIVED = 1.5;
  */
 export function createTracker(options: TrackerOptions): Tracker {
   let next = options.resume?.nextTrackNumber ?? 1;
-  let tracks: Track[] = (options.resume?.tracks ?? []).map(({ trackNumber, box, ptsSeconds }) => ({
-    number: trackNumber,
-    box,
-    seenAtSeconds: ptsSeconds,
-    velocityX: 0,
-    velocityY: 0,
-  }));
-  let lastSeconds: number | null = tracks.reduce<number | null>(
-    (latest, { seenAtSeconds }) => Math.max(latest ?? seenAtSeconds, seenAtSeconds),
-    null,
-  );
+  let tracks: Track[] = [];
+  let lastSeconds: number | null = options.resume?.ptsSeconds ?? null;
+  for (const { trackNumber, box, ptsSeconds } of options.resume?.tracks ?? []) {
+    const known = tracks.find(({ number }) => number === trackNumber);
+    if (known === undefined) tracks.push(newTrack(trackNumber, box, ptsSeconds));
+    else follow(known, box, ptsSeconds);
+    lastSeconds = Math.max(lastSeconds ?? ptsSeconds, ptsSeconds);
+  }
+  // The order in which they began, as it would be without the interruption.
+  tracks.sort((a, b) => a.number - b.number);
 
   return {
     get nextTrackNumber() {
@@ -101,7 +104,7 @@ export function createTracker(options: TrackerOptions): Tracker {
       for (const face of sure) {
         if (numbers.has(face)) continue;
         numbers.set(face, next);
-        tracks.push({ number: next, box: face.box, seenAtSeconds: now, velocityX: 0, velocityY: 0 });
+        tracks.push(newTrack(next, face.box, now));
         next += 1;
       }
       return faces.flatMap((face) => {
@@ -129,6 +132,10 @@ function cost(track: Track, box: Box, { now, minOverlap }: { now: number; minOve
   );
   const reach = Math.min(MAX_REACH, REACH + REACH_A_SECOND * awaySeconds);
   return away <= reach ? 1 + away / MAX_REACH : FORBIDDEN;
+}
+
+function newTrack(number: number, box: Box, seenAtSeconds: number): Track {
+  return { number, box, seenAtSeconds, velocityX: 0, velocityY: 0 };
 }
 
 function follow(track: Track, box: Box, now: number): void {

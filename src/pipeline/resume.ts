@@ -1,5 +1,5 @@
 /** Where an interrupted stream goes on, worked out from what is stored of it. */
-import type { Box } from '../domain.ts';
+import type { Box, StreamRecord } from '../domain.ts';
 import type { SmoothedPast } from '../estimates/index.ts';
 import type { Store } from '../store/index.ts';
 import type { StoredFigures } from './progress.ts';
@@ -9,28 +9,39 @@ export interface Past extends StoredFigures {
   /** The last stored frame; `null` when the stream has none. */
   readonly resumeAfter: { readonly sequence: number; readonly ptsSeconds: number } | null;
   readonly nextTrackNumber: number;
-  /** Tracks that may still be met again, each as it was last seen. */
-  readonly tracks: readonly (SmoothedPast & { readonly box: Box })[];
+  /** Faces of the last frames, in the order of their times. */
+  readonly sightings: readonly (SmoothedPast & { readonly box: Box })[];
 }
 
-/** Reads the past of a stream. `trackMissSeconds` bounds how far back a track can matter. Errors: STORE_FAILED. */
-export async function readPast(store: Store, streamId: string, trackMissSeconds: number): Promise<Past> {
-  const { frames, faces, lastSequence, lastPtsSeconds, nextTrackNumber } = await store.progress(streamId);
+/**
+ * Frames from which a track's motion is learned again. The newest motion has a share of 40 % in it, so that what is older
+ * than 20 frames has less than 0.01 %.
+ */
+const FRAMES_OF_MOTION = 20;
+/** Where a container does not say its rate, it is taken to be a slow one. */
+const SLOW_FRAMES_PER_SECOND = 5;
+
+/** Reads the past of a stream. `trackMissSeconds` is how long a track is kept without a sighting. Errors: STORE_FAILED. */
+export async function readPast(store: Store, stream: StreamRecord, trackMissSeconds: number): Promise<Past> {
+  const { frames, faces, lastSequence, lastPtsSeconds, nextTrackNumber } = await store.progress(stream.id);
   if (lastSequence === null || lastPtsSeconds === null) {
-    return { frames, faces, lastPtsSeconds: null, resumeAfter: null, nextTrackNumber, tracks: [] };
+    return { frames, faces, lastPtsSeconds: null, resumeAfter: null, nextTrackNumber, sightings: [] };
   }
-  const tracks = new Map<number, SmoothedPast & { readonly box: Box }>();
-  for (const frame of await store.lastFrames(streamId, trackMissSeconds)) {
-    for (const { trackNumber, box, smoothed } of frame.faces) {
-      tracks.set(trackNumber, { trackNumber, ptsSeconds: frame.ptsSeconds, box, smoothed });
-    }
-  }
+  const windowSeconds = Math.max(trackMissSeconds, FRAMES_OF_MOTION / framesPerSecond(stream));
+  const lastFrames = await store.lastFrames(stream.id, windowSeconds);
   return {
     frames,
     faces,
     lastPtsSeconds,
     resumeAfter: { sequence: lastSequence, ptsSeconds: lastPtsSeconds },
     nextTrackNumber,
-    tracks: [...tracks.values()],
+    sightings: lastFrames.flatMap(({ ptsSeconds, faces: seen }) =>
+      seen.map(({ trackNumber, box, smoothed }) => ({ trackNumber, ptsSeconds, box, smoothed })),
+    ),
   };
+}
+
+function framesPerSecond({ media, sampling }: StreamRecord): number {
+  const ofMedia = media?.framesPerSecond ?? SLOW_FRAMES_PER_SECOND;
+  return sampling.kind === 'RATE' ? Math.min(ofMedia, sampling.framesPerSecond) : ofMedia;
 }

@@ -51,7 +51,7 @@ export async function runVideoJob(parts: VideoJobParts, run: VideoJobRun): Promi
   const { media } = stream;
   if (media === null) throw new AppError('INTERNAL', 'The stream was stored without the facts of its file.');
 
-  const past = await readPast(store, stream.id, config.trackMissSeconds);
+  const past = await readPast(store, stream, config.trackMissSeconds);
   const progress = new LiveProgress(media, past);
   run.began(progress);
 
@@ -68,9 +68,13 @@ export async function runVideoJob(parts: VideoJobParts, run: VideoJobRun): Promi
     tracker: createTracker({
       newTrackScore: vision.facts.newTrackScore,
       maxMissSeconds: config.trackMissSeconds,
-      resume: { nextTrackNumber: past.nextTrackNumber, tracks: past.tracks },
+      resume: {
+        nextTrackNumber: past.nextTrackNumber,
+        tracks: past.sightings,
+        ...(past.lastPtsSeconds === null ? {} : { ptsSeconds: past.lastPtsSeconds }),
+      },
     }),
-    smoother: createSmoother({ timeConstantSeconds: config.smoothingSeconds, resume: past.tracks }),
+    smoother: createSmoother({ timeConstantSeconds: config.smoothingSeconds, resume: past.sightings }),
     framesInFlight: config.framesInFlight,
     signal: run.abort,
   });

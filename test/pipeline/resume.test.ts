@@ -1,7 +1,12 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FrameEstimate } from '../../src/domain.ts';
+import { scriptLaunch } from '../../src/flow/index.ts';
 import { allFrames, ended, framesStored, makeVideo, openPipeline, submit, temporaryFolder } from './support.ts';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -42,6 +47,40 @@ function comparable(frames: readonly FrameEstimate[]): unknown {
     })),
   }));
 }
+
+/** Runs a job in a process of its own and kills that without warning once it has published so many frames. */
+async function killInTheMiddle(dataDir: string, afterFrames: number): Promise<{ streamId: string; published: number }> {
+  const { url, execArgv } = scriptLaunch('./job-process', import.meta.url);
+  const child = spawn(process.execPath, [...execArgv, fileURLToPath(url), dataDir, video], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  let streamId = '';
+  let published = 0;
+  for await (const line of createInterface(child.stdout)) {
+    if (streamId === '') streamId = line;
+    else published = Number(line) + 1;
+    if (published >= afterFrames) child.kill('SIGKILL');
+  }
+  expect(await exited).toEqual([null, 'SIGKILL']);
+  return { streamId, published };
+}
+
+describe('a process that is killed in the middle of a job', () => {
+  it('has lost no published frame, and the next one ends the job as if nothing had been', async () => {
+    const dataDir = join(folder.path, 'killed');
+    const { streamId, published } = await killInTheMiddle(dataDir, 30);
+    await using running = await openPipeline(dataDir);
+    const { pipeline, store } = running;
+    expect((await pipeline.progress(streamId)).framesDone).toBeGreaterThanOrEqual(published);
+    expect(await ended(pipeline, streamId)).toMatchObject({ status: 'COMPLETED' });
+    const { id: wholeId } = await submit(pipeline, video);
+    await ended(pipeline, wholeId);
+    const resumed = await allFrames(store, streamId);
+    expect(resumed.map((frame) => frame.sequence)).toEqual([...Array(150).keys()]);
+    expect(comparable(resumed)).toEqual(essence(await allFrames(store, wholeId)));
+  });
+});
 
 describe('a pipeline that is closed in the middle of a job', () => {
   it('goes on at the next start where it was, with the result of an uninterrupted run', async () => {

@@ -1,0 +1,116 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { COLUMNS } from '../../src/cli/rows.ts';
+import { makeVideo, photograph, temporaryFolder } from '../pipeline/support.ts';
+import { LAUNCHER, processesNaming, run, start } from './support.ts';
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let video: string;
+let longVideo: string;
+let notes: string;
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  video = await makeVideo(join(folder.path, 'short.mp4'), { frames: 30 });
+  longVideo = await makeVideo(join(folder.path, 'long.mp4'), { frames: 3000 });
+  notes = join(folder.path, 'notes.txt');
+  await writeFile(notes, 'neither a picture nor a video\n'.repeat(50));
+}, 60_000);
+
+afterAll(async () => {
+  await folder[Symbol.asyncDispose]();
+});
+
+describe('circumplex analyze', () => {
+  it('writes the rows of pictures and videos in the order of the files, every frame of them', async () => {
+    const odd = join(folder.path, 'odd "name", indeed.jpg');
+    await copyFile(photograph(3), odd);
+    const { code, stdout, stderr } = await run(['analyze', video, odd, '--every-frame']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const [heading, ...rows] = stdout.trimEnd().split('\n');
+    expect(heading).toBe(COLUMNS.join(','));
+    const ofVideo = rows.filter((row) => row.startsWith(`${video},`));
+    expect(new Set(ofVideo.map((row) => row.split(',')[1]))).toEqual(new Set([...Array(30).keys()].map(String)));
+    const ofPicture = rows.slice(ofVideo.length);
+    expect(ofPicture.length).toBeGreaterThanOrEqual(3);
+    for (const row of ofPicture) expect(row).toContain('/odd ""name"", indeed.jpg",0,0,');
+  });
+
+  it('goes on after a bad file, names it on standard error, and ends with 1', async () => {
+    const missing = join(folder.path, 'missing.mp4');
+    const output = join(folder.path, 'rows.jsonl');
+    const argv = ['analyze', missing, notes, folder.path, photograph(6), '--format', 'jsonl', '--output', output];
+    const { code, stdout, stderr } = await run(argv);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    const complaints = stderr.trimEnd().split('\n');
+    expect(complaints).toHaveLength(3);
+    for (const [index, file] of [missing, notes, folder.path].entries()) expect(complaints[index]).toContain(file);
+    const rows = (await readFile(output, 'utf8'))
+      .trimEnd()
+      .split('\n')
+      .map((row) => JSON.parse(row) as { file: string });
+    expect(rows.length).toBeGreaterThanOrEqual(3);
+    for (const { file } of rows) expect(file).toBe(photograph(6));
+  });
+
+  it('ends quietly when its reader has seen enough, and leaves no ffmpeg', async () => {
+    const line = `'${process.execPath}' '${LAUNCHER}' analyze --every-frame '${longVideo}' | head -n 3; echo "codes \${PIPESTATUS[@]}"`;
+    const env = { ...process.env, WORKERS: '1', ENGINE_PROVIDER: 'cpu' };
+    const shell = spawn('bash', ['-c', line], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const exited = once(shell, 'exit');
+    const [stdout, stderr] = await Promise.all([text(shell.stdout), text(shell.stderr), exited]);
+    expect(stderr).toBe('');
+    const lines = stdout.trimEnd().split('\n');
+    expect(lines).toHaveLength(4);
+    expect(lines[3]).toBe('codes 0 0');
+    expect(await processesNaming(longVideo)).toEqual([]);
+  });
+
+  it('ends with 130 at Ctrl-C, with whole rows written and no ffmpeg left', async () => {
+    const { child, exited } = start(['analyze', '--every-frame', longVideo]);
+    let stdout = '';
+    for await (const chunk of child.stdout) {
+      stdout += String(chunk);
+      if (stdout.split('\n').length > 20) child.kill('SIGINT');
+    }
+    expect(await exited).toEqual({ code: 130, signal: null });
+    expect(stdout.endsWith('\n')).toBe(true);
+    expect(stdout.trimEnd().split('\n').at(-1)!.split(',')).toHaveLength(COLUMNS.length);
+    expect(await processesNaming(longVideo)).toEqual([]);
+  });
+
+  it.each([
+    [['analyze', '--model', '/nowhere', 'MODEL'], {}, '/nowhere'],
+    [['analyze', 'x.mp4'], { MAX_BATCH: 'many' }, 'MAX_BATCH'],
+    [['analyze', 'x.mp4', '--output', '/nowhere/rows.csv'], {}, '/nowhere/rows.csv'],
+    [['analyse', 'x.mp4'], {}, 'analyse'],
+  ])('says in one line why %j cannot be done', async (argv, environment, words) => {
+    const { code, stdout, stderr } = await run(
+      argv.map((one) => (one === 'MODEL' ? video : one)),
+      environment,
+    );
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain(words);
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+  });
+
+  it('does not overwrite a file that it is to read', async () => {
+    const { code, stderr } = await run(['analyze', video, '--output', video]);
+    expect(code).toBe(1);
+    expect(stderr).toContain('overwrite');
+  });
+});
+
+describe('circumplex', () => {
+  it('prints its version and its help', async () => {
+    const [version, help] = await Promise.all([run(['--version']), run(['--help'])]);
+    expect(version).toMatchObject({ code: 0, stderr: '' });
+    expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+    expect(help).toMatchObject({ code: 0, stderr: '' });
+    expect(help.stdout).toContain('circumplex analyze FILE...');
+  });
+});
