@@ -202,12 +202,19 @@ const SETTINGS = {
     unit: 'pixels',
     meaning: 'Most pixels of a still picture or of a video frame before any scaling.',
   }),
+  maxImageSidePixels: wholeNumber({
+    default: 2560,
+    min: 160,
+    max: 8192,
+    unit: 'pixels',
+    meaning: 'Longer side that a still picture is scaled down to; above 1280 faces are looked for in tiles as well.',
+  }),
   maxFrameSidePixels: wholeNumber({
     default: 1280,
     min: 160,
     max: 8192,
     unit: 'pixels',
-    meaning: 'Longer side of the picture that faces are looked for in; a larger video frame is scaled down to it.',
+    meaning: 'Longer side that the frames of a video are scaled down to before faces are looked for.',
   }),
   smoothingSeconds: decimal({
     default: 0.5,

@@ -8,7 +8,7 @@ import type { Vision } from './score-frames.ts';
 import type { PictureInput } from './types.ts';
 
 export interface ImageParts {
-  readonly config: Pick<Config, 'maxImageBytes' | 'maxImagePixels' | 'maxFrameSidePixels'>;
+  readonly config: Pick<Config, 'maxImageBytes' | 'maxImagePixels' | 'maxImageSidePixels'>;
   readonly vision: Vision & { readonly facts: { readonly newTrackScore: number } };
 }
 
@@ -34,7 +34,7 @@ export async function analyzeImage(
     }
     const still = await decodeStill(picture.bytes, {
       maxPixels: config.maxImagePixels,
-      maxSidePixels: config.maxFrameSidePixels,
+      maxSidePixels: config.maxImageSidePixels,
     });
     const found = await vision.findFaces(id, still.image, signal);
     // Without a next frame to confirm a weak find, only what would begin a track counts as a face.

@@ -23,12 +23,15 @@ export interface PipelineParts {
   readonly log: Log;
 }
 
+/** How often uploads that nobody claimed are looked for; their age limit is a day unless told otherwise. */
+const SWEEP_INTERVAL_MS = 10 * 60 * 1000;
+
 /**
  * Makes the pipeline and takes up the streams that the last run of the process left unfinished; resolves once they are
  * queued. Disposing it ends what is at work and leaves the parts, which belong to the caller. Errors: STORE_FAILED.
  */
 export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
-  const { config, store, hub, vision, uploads } = parts;
+  const { config, store, hub, vision, uploads, log } = parts;
   const counters = { framesDone: 0, framesFailed: 0 };
   const jobs = new VideoJobs({
     ...parts,
@@ -81,6 +84,17 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
     return hasEnded(stream) ? stream : jobs.finish(id, { status: 'STOPPED' });
   }
 
+  async function sweep(): Promise<void> {
+    try {
+      const removed = await uploads.sweep((id) => intake.isClaimed(id));
+      if (removed > 0) log.info({ removed }, 'removed uploads that nobody used');
+    } catch (cause) {
+      log.warn({ err: cause }, 'old uploads could not be looked for');
+    }
+  }
+  const sweeping = setInterval(() => void sweep(), SWEEP_INTERVAL_MS);
+  sweeping.unref();
+
   const { modelName, modelVersion, detectorName, provider, workers, maxBatch } = vision.facts;
   const pipeline: Pipeline = {
     uploads: {
@@ -117,11 +131,13 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
       ...counters,
     }),
     async [Symbol.asyncDispose]() {
+      clearInterval(sweeping);
       closing.abort(new AppError('ABORTED', 'The server is stopping; try again when it is back.'));
       await jobs[Symbol.asyncDispose]();
     },
   };
 
   for (const stream of await store.unfinishedStreams()) intake.resume(stream);
+  await sweep();
   return pipeline;
 }
