@@ -1,0 +1,3 @@
+export { type Decoder, type DecoderOptions, openDecoder } from './decoder.ts';
+export { probeMedia } from './probe.ts';
+export { createUploads, type Uploads, type UploadsOptions, type UploadsStatistics } from './uploads.ts';

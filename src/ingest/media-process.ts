@@ -1,0 +1,109 @@
+/** A running ffmpeg or ffprobe: started without the server's environment, ended for certain, its complaints bounded. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
+import { AppError } from '../errors.ts';
+import { Complaints } from './complaints.ts';
+
+export interface MediaProcessOptions {
+  /** Opens descriptor 3 of the process as a second output. */
+  readonly sidePipe?: boolean;
+  /** Kills the process when it fires. */
+  readonly signal?: AbortSignal;
+}
+
+/** How a process ended: its code, or the signal that killed it. */
+export interface MediaExit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export class MediaProcess implements AsyncDisposable {
+  readonly output: Readable;
+  /** Descriptor 3; `null` where it was not asked for. */
+  readonly side: Readable | null;
+  readonly complaints = new Complaints();
+  /** Settles, never rejects, when the process is gone and everything it wrote has been read or thrown away. */
+  readonly closed: Promise<MediaExit>;
+  readonly #child: ChildProcess;
+  readonly #gone: Promise<unknown>;
+
+  private constructor(child: ChildProcess, output: Readable, side: Readable | null) {
+    this.#child = child;
+    this.output = output;
+    this.side = side;
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => this.complaints.add(text));
+    // Node throws away what a process leaves in pipes that nobody reads yet when it exits; a listener keeps it.
+    for (const pipe of [output, side]) pipe?.on('readable', nothing).on('error', nothing);
+    this.#gone = new Promise((resolve) => child.once('exit', resolve).once('error', resolve));
+    this.closed = new Promise((resolve) => {
+      child.once('close', (code, signal) => {
+        this.complaints.end();
+        resolve({ code, signal });
+      });
+    });
+  }
+
+  /** Starts a program found on PATH. Errors: FFMPEG_MISSING, ABORTED. */
+  static async start(
+    program: 'ffmpeg' | 'ffprobe',
+    args: readonly string[],
+    { sidePipe = false, signal }: MediaProcessOptions = {},
+  ): Promise<MediaProcess> {
+    if (signal?.aborted) throw aborted(signal);
+    const child = spawn(program, args, {
+      stdio: ['ignore', 'pipe', 'pipe', sidePipe ? 'pipe' : 'ignore'],
+      // Its input is hostile until proven otherwise; keys and addresses of the server are none of its business.
+      env: { PATH: process.env.PATH },
+      windowsHide: true,
+    });
+    const running = new MediaProcess(child, child.stdout!, sidePipe ? (child.stdio[3] as Readable) : null);
+    try {
+      await once(child, 'spawn');
+    } catch (cause) {
+      throw new AppError('FFMPEG_MISSING', `${program} cannot be started; install ffmpeg 5.1 or later on PATH.`, {
+        cause,
+      });
+    }
+    if (signal !== undefined) {
+      const kill = (): void => running.kill();
+      signal.addEventListener('abort', kill, { once: true });
+      void running.#gone.then(() => signal.removeEventListener('abort', kill));
+      if (signal.aborted) kill();
+    }
+    return running;
+  }
+
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
+  get hasExited(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
+  /** Bytes that came out of `output` so far. */
+  get outputBytes(): number {
+    return (this.output as Readable & { readonly bytesRead: number }).bytesRead;
+  }
+
+  /** Does not wait. ffmpeg answers SIGTERM only between two packets, and not at all while its output is blocked. */
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
+  /** Kills the process if it runs, waits until it is gone, and throws away what it wrote. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.kill();
+    this.output.destroy();
+    this.side?.destroy();
+    await this.#gone;
+  }
+}
+
+export function aborted(signal: AbortSignal): AppError {
+  if (signal.reason instanceof AppError) return signal.reason;
+  return new AppError('ABORTED', 'The work on the medium was ended before it was done.', { cause: signal.reason });
+}
+
+function nothing(): void {}
