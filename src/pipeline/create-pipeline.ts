@@ -92,9 +92,6 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
       log.warn({ err: cause }, 'old uploads could not be looked for');
     }
   }
-  const sweeping = setInterval(() => void sweep(), SWEEP_INTERVAL_MS);
-  sweeping.unref();
-
   const { modelName, modelVersion, detectorName, provider, workers, maxBatch } = vision.facts;
   const pipeline: Pipeline = {
     uploads: {
@@ -139,5 +136,7 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
 
   for (const stream of await store.unfinishedStreams()) intake.resume(stream);
   await sweep();
+  const sweeping = setInterval(() => void sweep(), SWEEP_INTERVAL_MS);
+  sweeping.unref();
   return pipeline;
 }
