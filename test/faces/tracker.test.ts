@@ -1,0 +1,104 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { createTracker, type Tracker } from '../../src/faces/index.ts';
+import { faceAt } from './support.ts';
+
+const OPTIONS = { newTrackScore: 0.7, maxMissSeconds: 1 };
+
+function at(x: number, y = 0.3, score = 0.9) {
+  return faceAt({ x, y, width: 0.1, height: 0.15 }, score);
+}
+
+function numbers(tracker: Tracker, ptsSeconds: number, faces: readonly ReturnType<typeof at>[]): number[] {
+  return tracker.update(ptsSeconds, faces).map(({ trackNumber }) => trackNumber);
+}
+
+describe('track numbers', () => {
+  test('a face keeps its number when another leaves and when one arrives', () => {
+    const tracker = createTracker(OPTIONS);
+    expect(numbers(tracker, 0, [at(0.1), at(0.4), at(0.7)])).toEqual([1, 2, 3]);
+    expect(numbers(tracker, 0.04, [at(0.41), at(0.71)])).toEqual([2, 3]);
+    expect(numbers(tracker, 0.08, [at(0.72), at(0.42), at(0.9)])).toEqual([3, 2, 4]);
+  });
+
+  test('a face that is away for less than the limit comes back under its number, later it is a new one', () => {
+    const tracker = createTracker(OPTIONS);
+    numbers(tracker, 0, [at(0.4)]);
+    for (let step = 1; step <= 9; step++) numbers(tracker, step / 10, []);
+    expect(numbers(tracker, 0.95, [at(0.42)])).toEqual([1]);
+    for (let step = 1; step <= 12; step++) numbers(tracker, 0.95 + step / 10, []);
+    expect(numbers(tracker, 2.2, [at(0.42)])).toEqual([2]);
+  });
+
+  test('two faces that pass each other keep their numbers', () => {
+    const tracker = createTracker(OPTIONS);
+    for (let step = 0; step <= 40; step++) {
+      const right = at(0.1 + step * 0.015, 0.3);
+      const left = at(0.7 - step * 0.015, 0.36);
+      expect(numbers(tracker, step / 25, [right, left])).toEqual([1, 2]);
+    }
+  });
+
+  test('one frame a second still tracks', () => {
+    const tracker = createTracker(OPTIONS);
+    for (let second = 0; second < 5; second++)
+      expect(numbers(tracker, second * 1.2, [at(0.3 + second * 0.03)])).toEqual([1]);
+  });
+
+  test('a doubtful face goes on with a track but starts none', () => {
+    const tracker = createTracker(OPTIONS);
+    expect(numbers(tracker, 0, [at(0.4, 0.3, 0.6)])).toEqual([]);
+    expect(numbers(tracker, 0.1, [at(0.4)])).toEqual([1]);
+    expect(numbers(tracker, 0.2, [at(0.4, 0.3, 0.55), at(0.8, 0.3, 0.6)])).toEqual([1]);
+  });
+
+  test('a face far away or of another size is another face', () => {
+    const tracker = createTracker(OPTIONS);
+    numbers(tracker, 0, [at(0.1)]);
+    expect(numbers(tracker, 0.04, [at(0.6)])).toEqual([2]);
+    expect(numbers(tracker, 0.08, [faceAt({ x: 0.55, y: 0.2, width: 0.3, height: 0.45 })])).toEqual([3]);
+  });
+
+  test('a clock that jumps back does not lose the faces', () => {
+    const tracker = createTracker(OPTIONS);
+    numbers(tracker, 100, [at(0.4)]);
+    expect(numbers(tracker, 3, [at(0.41)])).toEqual([1]);
+    expect(numbers(tracker, 3.04, [at(0.42)])).toEqual([1]);
+  });
+});
+
+test('an interrupted stream goes on with its numbers and never gives one out again', () => {
+  const tracker = createTracker({
+    ...OPTIONS,
+    resume: { nextTrackNumber: 8, ptsSeconds: 10, tracks: [{ trackNumber: 5, box: at(0.4).box, ptsSeconds: 10 }] },
+  });
+  expect(numbers(tracker, 10.04, [at(0.41), at(0.8)])).toEqual([5, 8]);
+  expect(tracker.nextTrackNumber).toBe(9);
+});
+
+test('whatever comes, numbers are unique in a frame, new ones grow', () => {
+  const scene = fc.array(
+    fc.array(fc.tuple(fc.double({ min: 0, max: 0.9, noNaN: true }), fc.double({ min: 0.5, max: 1, noNaN: true })), {
+      maxLength: 5,
+    }),
+    { minLength: 1, maxLength: 20 },
+  );
+  fc.assert(
+    fc.property(scene, (frames) => {
+      const tracker = createTracker(OPTIONS);
+      let highest = 0;
+      for (const [index, faces] of frames.entries()) {
+        const before = tracker.nextTrackNumber;
+        const given = numbers(
+          tracker,
+          index / 10,
+          faces.map(([x, score]) => at(x, 0.3, score)),
+        );
+        expect(new Set(given).size).toBe(given.length);
+        for (const number of given) if (number > highest) expect(number).toBeGreaterThanOrEqual(before);
+        highest = Math.max(highest, ...given);
+        expect(tracker.nextTrackNumber).toBeGreaterThan(highest);
+      }
+    }),
+  );
+});
