@@ -40,7 +40,7 @@ export class Counters {
   readonly #waits = { find: { count: 0, totalMs: 0, maxMs: 0 }, read: { count: 0, totalMs: 0, maxMs: 0 } };
 
   constructor(maxBatch: number) {
-    this.batchSizes = new Array<number>(maxBatch).fill(0);
+    this.batchSizes = Array.from({ length: maxBatch }, () => 0);
   }
 
   waited(kind: JobKind, ms: number): void {

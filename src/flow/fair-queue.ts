@@ -160,8 +160,8 @@ export class FairQueue<T> {
 
   /** Empties the queue: returns what was in it and turns away those who wait with `error`. */
   clear(error: AppError): T[] {
-    for (const key of [...this.#waitingTurns]) {
-      for (const waiter of [...(this.#lines.get(key)?.waiters ?? [])]) waiter.leave(error);
+    for (const key of this.#waitingTurns.slice()) {
+      for (const waiter of this.#lines.get(key)?.waiters ?? []) waiter.leave(error);
     }
     return this.take(this.#queued).map((entry) => entry.item);
   }
