@@ -4,7 +4,7 @@ import { createVisionPool, type VisionPool } from './batches/index.ts';
 import type { Config } from './config.ts';
 import { takeDataFolder } from './data-folder.ts';
 import { ClosingStack, scriptLaunch } from './flow/index.ts';
-import { createUploads } from './ingest/index.ts';
+import { checkFfmpeg, createUploads } from './ingest/index.ts';
 import type { Log } from './log.ts';
 import { createPipeline, type Pipeline } from './pipeline/index.ts';
 import { createHub } from './publish/index.ts';
@@ -41,6 +41,7 @@ export function openVision(config: Config, { log, signal }: StartOptions): Promi
 export async function startPipeline(config: Config, options: StartOptions): Promise<RunningPipeline> {
   const parts = new ClosingStack();
   try {
+    await checkFfmpeg(options.signal === undefined ? {} : { signal: options.signal });
     parts.own(await takeDataFolder(config.dataDir));
     const store = parts.own(await openStore({ databaseUrl: config.databaseUrl }));
     const hub = parts.own(createHub({ bufferFrames: config.subscriberBufferFrames, replay: store.framesAfter }));
