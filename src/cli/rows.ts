@@ -42,7 +42,7 @@ export function createRowWriter(format: OutputFormat): RowWriter {
 /** One row for each face, or one with empty values, so that no time is missing. */
 function cells(file: string, frame: FrameEstimate): readonly (readonly Cell[])[] {
   const place = [file, frame.sequence, rounded(frame.ptsSeconds)];
-  if (frame.faces.length === 0) return [[...place, ...new Array<null>(COLUMNS.length - place.length).fill(null)]];
+  if (frame.faces.length === 0) return [[...place, ...COLUMNS.slice(place.length).map(() => null)]];
   return frame.faces.map((face) => [...place, ...faceCells(face)]);
 }
 

@@ -50,7 +50,7 @@ export async function* orderedMap<In, Out>(
       const head = begun[0];
       if (head !== undefined) {
         const result = await head;
-        begun.shift();
+        void begun.shift();
         wake.pump();
         yield result;
       } else if (ending.reached) {

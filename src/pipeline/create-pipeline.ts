@@ -92,6 +92,7 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
       log.warn({ err: cause }, 'old uploads could not be looked for');
     }
   }
+
   const { modelName, modelVersion, detectorName, provider, workers, maxBatch } = vision.facts;
   const pipeline: Pipeline = {
     uploads: {

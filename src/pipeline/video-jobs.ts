@@ -33,6 +33,8 @@ interface Job {
 
 /** A stop waits this long for the frames in flight, which take a fraction of a second unless a worker hangs. */
 const STOP_GRACE_MS = 5000;
+/** Share of the time for a shutdown that frames in flight may take; the rest is for closing what they need. */
+const SHUTDOWN_GRACE_SHARE = 0.5;
 
 const ENDED: ReadonlySet<StreamStatus> = new Set(['COMPLETED', 'FAILED', 'STOPPED']);
 
@@ -127,7 +129,7 @@ export class VideoJobs implements AsyncDisposable {
   /** Ends every job; their streams keep their status, and the next start goes on with them. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing = true;
-    const graceMs = this.#parts.config.shutdownSeconds * 1000;
+    const graceMs = this.#parts.config.shutdownSeconds * 1000 * SHUTDOWN_GRACE_SHARE;
     await Promise.all([...this.#jobs.values()].map((job) => this.#end(job, 'shutdown', graceMs)));
   }
 
