@@ -84,12 +84,9 @@ async function uprightSize(bytes: Uint8Array, maxPixels: number): Promise<{ widt
     : { width, height: pictureHeight };
 }
 
-/** sharp's own memory where it is already what is wanted; a grey picture may come with one channel all the same. */
+/** A copy, since sharp's memory cannot be transferred between threads. A grey picture may come with one channel. */
 function threeChannels(data: Buffer, channels: number): Uint8Array {
-  if (channels === 3) {
-    const alone = data.byteOffset === 0 && data.byteLength === data.buffer.byteLength;
-    return alone ? new Uint8Array(data.buffer) : new Uint8Array(data);
-  }
+  if (channels === 3) return new Uint8Array(data);
   const pixels = data.length / channels;
   const rgb = new Uint8Array(pixels * 3);
   const [red, green, blue] = channels >= 3 ? [0, 1, 2] : [0, 0, 0];

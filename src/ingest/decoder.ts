@@ -140,7 +140,8 @@ function lateStream(source: Promise<Readable>): Readable {
   async function* chunks(): AsyncGenerator<Buffer, void, undefined> {
     yield* (await source) as AsyncIterable<Buffer>;
   }
-  // The listener keeps an error that comes before anybody reads from ending the process; a reader still gets it.
+  // A failure that nobody reads must not end the process; a reader still gets it.
+  source.catch(() => {});
   return Readable.from(chunks(), { objectMode: false }).on('error', () => {});
 }
 
