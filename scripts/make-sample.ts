@@ -46,11 +46,9 @@ export async function makeSample(folder: string): Promise<{ readonly image: stri
   const inputs = SHOTS.flatMap(({ photograph }) => ['-i', join(PHOTOGRAPHS, photograph)]);
   const moves = SHOTS.map((shot, index) => `[${index}:v]${moveOf(shot)}[shot${index}]`);
   const joined = `${SHOTS.map((_, index) => `[shot${index}]`).join('')}concat=n=${SHOTS.length},format=yuv420p[all]`;
-  await promisify(execFile)('ffmpeg', [
-    ...['-nostdin', '-v', 'error', '-y', ...inputs],
-    ...['-filter_complex', [...moves, joined].join(';'), '-map', '[all]'],
-    ...['-c:v', 'libx264', '-crf', '20', '-movflags', '+faststart', video],
-  ]);
+  const graph = ['-filter_complex', [...moves, joined].join(';'), '-map', '[all]'];
+  const encoding = ['-c:v', 'libx264', '-crf', '20', '-movflags', '+faststart'];
+  await promisify(execFile)('ffmpeg', ['-nostdin', '-v', 'error', '-y', ...inputs, ...graph, ...encoding, video]);
   return { image, video };
 }
 

@@ -1,0 +1,77 @@
+import { fileURLToPath } from 'node:url';
+import { readSummary, readTimeline, readTrack, readTracks } from './aggregates.ts';
+import { guarded, openDatabase } from './database.ts';
+import { readFrames, readFramesAfter, readLastFrames, readProgress } from './frame-reader.ts';
+import { FrameWriter } from './frame-writer.ts';
+import { migrate } from './migrate.ts';
+import { imageRow, streamRow, toImage, toStream } from './rows.ts';
+import { deleteStream, listStreams, unfinishedStreams, updateStream } from './streams.ts';
+import type { Store } from './types.ts';
+
+export interface StoreOptions {
+  /** `file:PATH` of a SQLite database, made when missing. */
+  readonly databaseUrl: string;
+  /** Folder of the migrations. Default the program's own. */
+  readonly migrationsFolder?: string;
+}
+
+/** Both `src/store` and `dist/store` lie two folders below the root. */
+const MIGRATIONS = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
+
+/** Opens the database and brings it up to date. Errors: CONFIG_INVALID (no `file:` URL), STORE_FAILED. */
+export async function openStore({ databaseUrl, migrationsFolder = MIGRATIONS }: StoreOptions): Promise<Store> {
+  const database = await openDatabase(databaseUrl);
+  try {
+    await guarded('be brought up to date', () => migrate(database, migrationsFolder));
+  } catch (thrown) {
+    await database.$disconnect();
+    throw thrown;
+  }
+  const writer = new FrameWriter(database);
+  const read = <T>(what: string, work: () => Promise<T>): Promise<T> => guarded(`read ${what}`, work);
+  const write = <T>(what: string, work: () => Promise<T>): Promise<T> => guarded(`write ${what}`, work);
+
+  return {
+    createStream: (stream) =>
+      write('the stream', async () => toStream(await database.stream.create({ data: streamRow(stream) }))),
+    updateStream: (id, patch) => write('the stream', () => updateStream(database, id, patch)),
+    stream: (id) =>
+      read('the stream', async () => {
+        const row = await database.stream.findUnique({ where: { id } });
+        return row === null ? null : toStream(row);
+      }),
+    streams: (query) => read('the streams', () => listStreams(database, query)),
+    unfinishedStreams: () => read('the streams', () => unfinishedStreams(database)),
+    deleteStream: (id) => write('the deletion', () => deleteStream(database, id)),
+
+    appendFrames: (frames) => writer.append(frames),
+    frames: (streamId, query) => read('the frames', () => readFrames(database, streamId, query)),
+    framesAfter: (streamId, sequence, limit) =>
+      read('the frames', () => readFramesAfter(database, streamId, { sequence, limit })),
+    lastFrames: (streamId, seconds) => read('the frames', () => readLastFrames(database, streamId, seconds)),
+    progress: (streamId) => read('the progress', () => readProgress(database, streamId)),
+
+    tracks: (streamId, query) => read('the tracks', () => readTracks(database, streamId, query)),
+    track: (streamId, trackNumber) => read('the track', () => readTrack(database, streamId, trackNumber)),
+    timeline: (streamId, query) => read('the timeline', () => readTimeline(database, streamId, query)),
+    summary: (streamId, query) => read('the summary', () => readSummary(database, streamId, query)),
+
+    saveImage: (image) =>
+      write('the image', async () => {
+        await database.image.create({ data: imageRow(image) });
+      }),
+    image: (id) =>
+      read('the image', async () => {
+        const row = await database.image.findUnique({ where: { id } });
+        return row === null ? null : toImage(row);
+      }),
+    deleteImage: (id) =>
+      write('the deletion', async () => (await database.image.deleteMany({ where: { id } })).count > 0),
+
+    statistics: () => writer.statistics,
+    async [Symbol.asyncDispose]() {
+      await writer[Symbol.asyncDispose]();
+      await database.$disconnect();
+    },
+  };
+}

@@ -1,0 +1,179 @@
+/** Between the database's rows and the domain's types. */
+import type { FaceEstimate, FrameEstimate, ImageAnalysis, Landmarks, Point, StreamRecord } from '../domain.ts';
+import type { Image, Prisma, Stream } from '../generated/prisma/client.ts';
+
+/** One array a frame, in the order of the insert in frame-writer.ts. */
+export function frameRow(frame: FrameEstimate): readonly unknown[] {
+  return [
+    frame.streamId,
+    frame.sequence,
+    frame.ptsSeconds,
+    frame.capturedAt?.toISOString() ?? null,
+    frame.width,
+    frame.height,
+    frame.faces.length,
+    frame.skippedBefore,
+    frame.latencyMs,
+  ];
+}
+
+/** One array a face, in the order of the insert in frame-writer.ts. */
+export function faceRow({ streamId, sequence, ptsSeconds }: FrameEstimate, face: FaceEstimate): readonly unknown[] {
+  const { box, affect, smoothed } = face;
+  return [
+    streamId,
+    sequence,
+    face.trackNumber,
+    ptsSeconds,
+    face.score,
+    box.x,
+    box.y,
+    box.width,
+    box.height,
+    landmarksText(face.landmarks),
+    affect.valence,
+    affect.arousal,
+    smoothed.valence,
+    smoothed.arousal,
+    face.uncertainty,
+    ...face.expressions,
+  ];
+}
+
+export interface FrameRow {
+  readonly streamId: string;
+  readonly sequence: number;
+  readonly ptsSeconds: number;
+  readonly capturedAt: Date | null;
+  readonly width: number;
+  readonly height: number;
+  readonly skippedBefore: number;
+  readonly latencyMs: number;
+  readonly faces: readonly FaceRow[];
+}
+
+export interface FaceRow {
+  readonly trackNumber: number;
+  readonly score: number;
+  readonly boxX: number;
+  readonly boxY: number;
+  readonly boxWidth: number;
+  readonly boxHeight: number;
+  readonly landmarks: string;
+  readonly valence: number;
+  readonly arousal: number;
+  readonly valenceSmoothed: number;
+  readonly arousalSmoothed: number;
+  readonly uncertainty: number;
+  readonly neutral: number;
+  readonly happiness: number;
+  readonly sadness: number;
+  readonly surprise: number;
+  readonly fear: number;
+  readonly disgust: number;
+  readonly anger: number;
+  readonly contempt: number;
+}
+
+export function toFrame({ faces, ...frame }: FrameRow): FrameEstimate {
+  const { streamId, sequence, ptsSeconds, capturedAt, width, height, skippedBefore, latencyMs } = frame;
+  return {
+    streamId,
+    sequence,
+    ptsSeconds,
+    capturedAt,
+    width,
+    height,
+    faces: faces.map(toFace),
+    skippedBefore,
+    latencyMs,
+  };
+}
+
+function toFace(row: FaceRow): FaceEstimate {
+  return {
+    trackNumber: row.trackNumber,
+    score: row.score,
+    box: { x: row.boxX, y: row.boxY, width: row.boxWidth, height: row.boxHeight },
+    landmarks: landmarksOf(row.landmarks),
+    affect: { valence: row.valence, arousal: row.arousal },
+    smoothed: { valence: row.valenceSmoothed, arousal: row.arousalSmoothed },
+    uncertainty: row.uncertainty,
+    expressions: [
+      row.neutral,
+      row.happiness,
+      row.sadness,
+      row.surprise,
+      row.fear,
+      row.disgust,
+      row.anger,
+      row.contempt,
+    ],
+  };
+}
+
+function landmarksText({ rightEye, leftEye, noseTip, mouthCentre, rightEar, leftEar }: Landmarks): string {
+  const points = [rightEye, leftEye, noseTip, mouthCentre, rightEar, leftEar];
+  return JSON.stringify(points.flatMap((point) => [point?.x ?? null, point?.y ?? null]));
+}
+
+function landmarksOf(text: string): Landmarks {
+  const numbers = JSON.parse(text) as (number | null)[];
+  const sure = (index: number): Point => ({ x: numbers[index * 2] ?? 0, y: numbers[index * 2 + 1] ?? 0 });
+  const ear = (index: number): Point | null => (typeof numbers[index * 2] === 'number' ? sure(index) : null);
+  return {
+    rightEye: sure(0),
+    leftEye: sure(1),
+    noseTip: sure(2),
+    mouthCentre: sure(3),
+    rightEar: ear(4),
+    leftEar: ear(5),
+  };
+}
+
+export function toStream(row: Stream): StreamRecord {
+  return {
+    id: row.id,
+    kind: row.kind as StreamRecord['kind'],
+    name: row.name,
+    labels: JSON.parse(row.labels) as string[],
+    status: row.status as StreamRecord['status'],
+    sampling: JSON.parse(row.sampling) as StreamRecord['sampling'],
+    media: row.media === null ? null : (JSON.parse(row.media) as StreamRecord['media']),
+    uploadId: row.uploadId,
+    error: row.errorCode === null ? null : { code: row.errorCode, message: row.errorMessage ?? '' },
+    warnings: JSON.parse(row.warnings) as StreamRecord['warnings'],
+    createdAt: row.createdAt,
+    startedAt: row.startedAt,
+    endedAt: row.endedAt,
+  };
+}
+
+export function streamRow(stream: StreamRecord): Prisma.StreamCreateInput {
+  const { id, kind, name, status, uploadId, createdAt, startedAt, endedAt } = stream;
+  const { labels, sampling, media, error, warnings } = stream;
+  return {
+    id,
+    kind,
+    name,
+    status,
+    uploadId,
+    createdAt,
+    startedAt,
+    endedAt,
+    labels: JSON.stringify(labels),
+    sampling: JSON.stringify(sampling),
+    media: media === null ? null : JSON.stringify(media),
+    errorCode: error?.code ?? null,
+    errorMessage: error?.message ?? null,
+    warnings: JSON.stringify(warnings),
+  };
+}
+
+export function imageRow(image: ImageAnalysis): Image {
+  return { ...image, faces: JSON.stringify(image.faces) };
+}
+
+export function toImage(row: Image): ImageAnalysis {
+  return { ...row, faces: JSON.parse(row.faces) as FaceEstimate[] };
+}

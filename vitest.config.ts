@@ -1,0 +1,23 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { configDefaults, defineConfig } from 'vitest/config';
+
+/** Clips and portraits that may not be part of the repository; whoever has them puts them beside it. */
+const ACCEPTANCE_DATA = fileURLToPath(new URL('../shared/data', import.meta.url));
+const hasAcceptanceData = existsSync(ACCEPTANCE_DATA);
+if (!hasAcceptanceData) {
+  console.log('test/acceptance is left out: its pictures (../shared/data) are not beside this repository.');
+}
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    exclude: [...configDefaults.exclude, ...(hasAcceptanceData ? [] : ['test/acceptance/**'])],
+    // Each file may start worker threads and ffmpeg of its own: two files at a time keep a small machine busy.
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    reporters: process.env.VITEST_JSON === undefined ? ['default'] : ['default', 'json'],
+    ...(process.env.VITEST_JSON === undefined ? {} : { outputFile: { json: process.env.VITEST_JSON } }),
+  },
+});
