@@ -1,0 +1,209 @@
+import type { FrameEstimate, StreamRecord } from '../domain.ts';
+import { DropOldestBuffer } from '../flow/index.ts';
+
+export interface HubOptions {
+  /** Frames that are kept for a subscriber who does not take them, 1 or more; beyond, the oldest go. */
+  readonly bufferFrames: number;
+  /** At most `limit` stored frames after a sequence, in order. Every frame is stored before it is published. */
+  readonly replay: (streamId: string, afterSequence: number, limit: number) => Promise<readonly FrameEstimate[]>;
+  /** A stream as it is stored now. Its end is stored before {@link Hub.endStream} is called. */
+  readonly streamNow: (streamId: string) => Promise<StreamRecord | null>;
+}
+
+export interface Delivery {
+  readonly frame: FrameEstimate;
+  /** Frames that this subscriber lost just before this one because it was too slow. */
+  readonly droppedBefore: number;
+}
+
+export interface SubscribeOptions {
+  /** Start with the frame after this sequence (-1: with the first of all); default: frames published from now on. */
+  readonly afterSequence?: number;
+  /** Ends the iteration. */
+  readonly signal?: AbortSignal;
+}
+
+export interface HubStatistics {
+  readonly frameSubscribers: number;
+  readonly statusSubscribers: number;
+  /** Frames that subscribers who were too slow have lost, since the start. */
+  readonly framesDropped: number;
+}
+
+/** Brings what is stored to whoever listens. Publishing never waits for a subscriber. */
+export interface Hub extends AsyncDisposable {
+  /** To be called in the order of a stream's frames, after each is stored. */
+  publish(frame: FrameEstimate): void;
+  /** To be called after every stored change of a stream. */
+  publishStatus(stream: StreamRecord): void;
+  /** No more frames of the stream will come. */
+  endStream(streamId: string): void;
+  /**
+   * The frames of a stream, in order, each at most once. With `afterSequence` the past comes from the store and the join
+   * to live frames has neither gap nor duplicate; a subscriber who cannot keep up with a stream while catching up goes
+   * on reading from the store and loses nothing. Once live, a slow subscriber loses the oldest frames and is told how
+   * many. Ends after the last frame of an ended stream.
+   */
+  frames(streamId: string, options?: SubscribeOptions): AsyncGenerator<Delivery, void, undefined>;
+  /**
+   * With an id: the stream as it is, then after each change, ending after its end. Without: the changes of all streams
+   * from now on. A slow subscriber gets the latest state of each stream, not every state between.
+   */
+  statuses(
+    streamId?: string,
+    options?: { readonly signal?: AbortSignal },
+  ): AsyncGenerator<StreamRecord, void, undefined>;
+  statistics(): HubStatistics;
+}
+
+/** Frames read from the store at once while a subscriber catches up. */
+const REPLAY_PAGE = 100;
+/** Streams whose latest state is kept for a subscriber to all streams. */
+const BUFFERED_STATUSES = 1000;
+const ENDINGS: ReadonlySet<StreamRecord['status']> = new Set(['COMPLETED', 'FAILED', 'STOPPED']);
+
+export function createHub(options: HubOptions): Hub {
+  const frameSubscribers = new Map<string, Set<DropOldestBuffer<FrameEstimate>>>();
+  const statusSubscribers = new Set<StatusBox>();
+  let droppedByGone = 0;
+  let closed = false;
+
+  function subscribe(streamId: string): DropOldestBuffer<FrameEstimate> {
+    const buffer = new DropOldestBuffer<FrameEstimate>(options.bufferFrames);
+    if (closed) buffer.close();
+    const others = frameSubscribers.get(streamId) ?? new Set();
+    frameSubscribers.set(streamId, others.add(buffer));
+    return buffer;
+  }
+
+  function leave(streamId: string, buffer: DropOldestBuffer<FrameEstimate>): void {
+    buffer.close();
+    droppedByGone += buffer.droppedInAll;
+    const others = frameSubscribers.get(streamId);
+    others?.delete(buffer);
+    if (others?.size === 0) frameSubscribers.delete(streamId);
+  }
+
+  async function hasEnded(streamId: string): Promise<boolean> {
+    const stream = await options.streamNow(streamId);
+    return stream === null || ENDINGS.has(stream.status);
+  }
+
+  async function* frames(
+    streamId: string,
+    { afterSequence, signal }: SubscribeOptions = {},
+  ): AsyncGenerator<Delivery, void, undefined> {
+    // Subscribed first and looked up after: an end between the two is seen by one of them.
+    const buffer = subscribe(streamId);
+    try {
+      if (await hasEnded(streamId)) buffer.close();
+      let last = afterSequence ?? Number.NEGATIVE_INFINITY;
+      let behind = afterSequence !== undefined;
+      while (behind) {
+        // What the buffer holds or has lost by now is stored; only what is lost from here on would be a gap.
+        buffer.clear();
+        for (;;) {
+          const page = await options.replay(streamId, last, REPLAY_PAGE);
+          for (const frame of page) {
+            if (signal?.aborted === true) return;
+            last = frame.sequence;
+            yield { frame, droppedBefore: 0 };
+          }
+          if (page.length < REPLAY_PAGE || signal?.aborted === true) break;
+        }
+        behind = buffer.dropped > 0 && signal?.aborted !== true;
+      }
+      for (let taken = await buffer.take(signal); taken !== null; taken = await buffer.take(signal)) {
+        const { value: frame, droppedBefore } = taken;
+        if (frame.sequence <= last) continue;
+        last = frame.sequence;
+        yield { frame, droppedBefore };
+      }
+    } finally {
+      leave(streamId, buffer);
+    }
+  }
+
+  async function* statuses(
+    streamId?: string,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<StreamRecord, void, undefined> {
+    const box = new StatusBox(streamId);
+    statusSubscribers.add(box);
+    try {
+      if (closed) return;
+      if (streamId !== undefined) {
+        const now = await options.streamNow(streamId);
+        if (now === null || signal?.aborted === true) return;
+        yield now;
+        if (ENDINGS.has(now.status)) return;
+      }
+      for (let stream = await box.take(signal); stream !== null; stream = await box.take(signal)) {
+        yield stream;
+        if (streamId !== undefined && ENDINGS.has(stream.status)) return;
+      }
+    } finally {
+      statusSubscribers.delete(box);
+    }
+  }
+
+  return {
+    frames,
+    statuses,
+    publish(frame) {
+      for (const buffer of frameSubscribers.get(frame.streamId) ?? []) buffer.push(frame);
+    },
+    publishStatus(stream) {
+      for (const box of statusSubscribers) box.put(stream);
+    },
+    endStream(streamId) {
+      for (const buffer of frameSubscribers.get(streamId) ?? []) buffer.close();
+    },
+    statistics() {
+      const buffers = [...frameSubscribers.values()].flatMap((subscribers) => [...subscribers]);
+      return {
+        frameSubscribers: buffers.length,
+        statusSubscribers: statusSubscribers.size,
+        framesDropped: buffers.reduce((sum, { droppedInAll }) => sum + droppedInAll, droppedByGone),
+      };
+    },
+    async [Symbol.asyncDispose]() {
+      closed = true;
+      for (const streamId of frameSubscribers.keys()) this.endStream(streamId);
+      for (const box of statusSubscribers) box.close();
+    },
+  };
+}
+
+/** The latest state of each stream that a subscriber has not taken yet, oldest change first. */
+class StatusBox {
+  readonly #streamId: string | undefined;
+  readonly #latest = new Map<string, StreamRecord>();
+  readonly #turns = new DropOldestBuffer<string>(BUFFERED_STATUSES);
+
+  constructor(streamId: string | undefined) {
+    this.#streamId = streamId;
+  }
+
+  put(stream: StreamRecord): void {
+    if (this.#streamId !== undefined && stream.id !== this.#streamId) return;
+    const waits = this.#latest.has(stream.id);
+    if (!waits && this.#latest.size >= BUFFERED_STATUSES) this.#latest.delete(this.#latest.keys().next().value!);
+    this.#latest.set(stream.id, stream);
+    if (!waits) this.#turns.push(stream.id);
+  }
+
+  async take(signal: AbortSignal | undefined): Promise<StreamRecord | null> {
+    for (;;) {
+      const turn = await this.#turns.take(signal);
+      if (turn === null) return null;
+      const stream = this.#latest.get(turn.value);
+      this.#latest.delete(turn.value);
+      if (stream !== undefined) return stream;
+    }
+  }
+
+  close(): void {
+    this.#turns.close();
+  }
+}
