@@ -28,7 +28,8 @@ export interface TimedImage {
  * Yields the frames in order and reads ahead no further than the pipes' own buffers. Ends both pipes when it ends. Errors:
  * what `ended` rejects with, INTERNAL when the pipes do not fit together.
  *
- * Measured at 640x360: 0.25 ms a frame, most of it one copy out of the pipe's chunks.
+ * Measured at 640x360, with other work on the machine: 500 frames a second and 1 ms of processor time a frame, of which the
+ * reading of the pipe takes 0.3 ms, the one copy out of its chunks 0.1 ms and the collection of the frames' memory 0.4 ms.
  */
 export async function* readFrames(source: RawVideo): AsyncGenerator<TimedImage, void, undefined> {
   const { width, height, video, metadata, timeOf } = source;

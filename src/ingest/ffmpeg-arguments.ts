@@ -4,7 +4,7 @@
  * leaves ffmpeg running when its output is destroyed.
  */
 import fluent from 'fluent-ffmpeg';
-import { FORMAT_WHITELIST, MAX_DECODED_PIXELS, PROTOCOL_WHITELIST } from './policy.ts';
+import { MAX_DECODED_PIXELS, WHITELIST_ARGUMENTS } from './policy.ts';
 
 export interface DecodeOrder {
   readonly path: string;
@@ -15,19 +15,17 @@ export interface DecodeOrder {
   readonly threads: number;
 }
 
+const QUIET: readonly string[] = ['-nostdin', '-hide_banner', '-nostats', '-v', 'level+error'];
+
 /** Decodes the first video track that is no cover picture to packed RGB on descriptor 1, with the container's times. */
 export function decodeArguments({ path, seekSeconds, filters, threads }: DecodeOrder): readonly string[] {
   // -seek_timestamp: the container's own times, also where they do not start at 0. -noaccurate_seek: without it ffmpeg
   // trims by a rule of its own that counts the start time twice under -copyts; we leave out what was read already.
   const seek = seekSeconds === null ? [] : ['-seek_timestamp', '1', '-noaccurate_seek', '-ss', seekSeconds.toFixed(6)];
+  const decoding = ['-threads', String(threads), '-max_pixels', String(MAX_DECODED_PIXELS), '-copyts'];
   const command = fluent()
     .input(`file:${path}`)
-    .inputOptions(
-      ...['-nostdin', '-hide_banner', '-nostats', '-v', 'level+error'],
-      ...['-protocol_whitelist', PROTOCOL_WHITELIST, '-format_whitelist', FORMAT_WHITELIST],
-      ...['-threads', String(threads), '-max_pixels', String(MAX_DECODED_PIXELS), '-copyts'],
-      ...seek,
-    )
+    .inputOptions(...QUIET, ...WHITELIST_ARGUMENTS, ...decoding, ...seek)
     .outputOptions('-map', '0:V:0', '-fps_mode', 'passthrough', '-pix_fmt', 'rgb24', '-f', 'rawvideo')
     .videoFilters([...filters])
     .output('pipe:1');

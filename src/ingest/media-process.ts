@@ -44,7 +44,7 @@ export class MediaProcess implements AsyncDisposable {
     });
   }
 
-  /** Starts a program found on PATH. Errors: FFMPEG_MISSING, ABORTED. */
+  /** Starts a program found on PATH. Errors: FFMPEG_MISSING, OVERLOADED, ABORTED. */
   static async start(
     program: 'ffmpeg' | 'ffprobe',
     args: readonly string[],
@@ -61,9 +61,7 @@ export class MediaProcess implements AsyncDisposable {
     try {
       await once(child, 'spawn');
     } catch (cause) {
-      throw new AppError('FFMPEG_MISSING', `${program} cannot be started; install ffmpeg 5.1 or later on PATH.`, {
-        cause,
-      });
+      throw notStarted(program, cause);
     }
     if (signal !== undefined) {
       const kill = (): void => running.kill();
@@ -104,6 +102,16 @@ export class MediaProcess implements AsyncDisposable {
 export function aborted(signal: AbortSignal): AppError {
   if (signal.reason instanceof AppError) return signal.reason;
   return new AppError('ABORTED', 'The work on the medium was ended before it was done.', { cause: signal.reason });
+}
+
+function notStarted(program: string, cause: unknown): AppError {
+  const { code } = cause as { readonly code?: unknown };
+  if (code === 'EAGAIN' || code === 'EMFILE' || code === 'ENFILE') {
+    return new AppError('OVERLOADED', 'The system has no room for another process; try again later.', { cause });
+  }
+  return new AppError('FFMPEG_MISSING', `${program} cannot be started; install ffmpeg 5.1 or later on PATH.`, {
+    cause,
+  });
 }
 
 function nothing(): void {}

@@ -4,13 +4,21 @@
  * The one protocol. Playlists and reference tracks inside an innocent-looking file could otherwise make ffmpeg fetch
  * addresses or read other files through `concat:`, `subfile:` or `http:`.
  */
-export const PROTOCOL_WHITELIST = 'file';
+const PROTOCOL_WHITELIST = 'file';
 
 /**
  * Demuxers by ffmpeg's names; `mov` is also MP4, M4V and 3GP, `matroska` also WebM, `asf` also WMV. None of them opens a
  * second file (`mov` follows external references only when told to, and it is not).
  */
-export const FORMAT_WHITELIST = 'mov,matroska,avi,mpegts,mpeg,flv,ogg,asf';
+const FORMAT_WHITELIST = 'mov,matroska,avi,mpegts,mpeg,flv,ogg,asf';
+
+/** Both lists as ffmpeg and ffprobe take them, before the input they are about. */
+export const WHITELIST_ARGUMENTS: readonly string[] = [
+  '-protocol_whitelist',
+  PROTOCOL_WHITELIST,
+  '-format_whitelist',
+  FORMAT_WHITELIST,
+];
 
 /** Bounds what a file can make the decoder allocate for one picture: 8192 x 8192, twice the pixels of 8K video. */
 export const MAX_DECODED_PIXELS = 8192 * 8192;

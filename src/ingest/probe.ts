@@ -23,7 +23,8 @@ export async function probeMedia(path: string, options: { readonly signal?: Abor
 
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   const signal = options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]);
-  await using ffprobe = await MediaProcess.start('ffprobe', probeArguments(path), { signal });
+  const args = [...REPORT_ARGUMENTS, ...policy.WHITELIST_ARGUMENTS, '-i', `file:${path}`];
+  await using ffprobe = await MediaProcess.start('ffprobe', args, { signal });
   const report = await readReport(ffprobe);
   const { code } = await ffprobe.closed;
   if (options.signal?.aborted) throw aborted(options.signal);
@@ -36,13 +37,15 @@ export async function probeMedia(path: string, options: { readonly signal?: Abor
   return factsOfReport(report, sizeBytes);
 }
 
-function probeArguments(path: string): readonly string[] {
-  return [
-    ...['-hide_banner', '-v', 'level+error'],
-    ...['-protocol_whitelist', policy.PROTOCOL_WHITELIST, '-format_whitelist', policy.FORMAT_WHITELIST],
-    ...['-show_format', '-show_streams', '-of', 'json', '-i', `file:${path}`],
-  ];
-}
+const REPORT_ARGUMENTS: readonly string[] = [
+  '-hide_banner',
+  '-v',
+  'level+error',
+  '-show_format',
+  '-show_streams',
+  '-of',
+  'json',
+];
 
 async function readHead(path: string): Promise<{ readonly head: policy.HeadKind; readonly sizeBytes: number }> {
   try {

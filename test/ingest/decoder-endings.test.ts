@@ -167,7 +167,10 @@ describe('the program', () => {
     const { openDecoder } = await import('../../src/ingest/index.ts');
     const signal = new AbortController().signal;
     await using decoder = openDecoder(folder.file('short.mp4'), {
-      ...{ media, sampling: { kind: 'EVERY_FRAME' }, maxSidePixels: 100, signal },
+      media,
+      sampling: { kind: 'EVERY_FRAME' },
+      maxSidePixels: 100,
+      signal,
     });
     expect(await codeOf(readFrames(decoder).next())).toBe('FFMPEG_MISSING');
     expect(await codeOf(decoder.ended)).toBe('FFMPEG_MISSING');

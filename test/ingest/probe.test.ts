@@ -177,7 +177,10 @@ describe('a list in the clothes of a video', () => {
       await writeFile(folder.file('list.mp4'), content);
       const signal = new AbortController().signal;
       await using decoder = openDecoder(folder.file('list.mp4'), {
-        ...{ media: claimed, sampling: EVERY_FRAME, maxSidePixels: 160, signal },
+        media: claimed,
+        sampling: EVERY_FRAME,
+        maxSidePixels: 160,
+        signal,
       });
       expect([kind, await codeOf(readFrames(decoder).next())]).toEqual([kind, 'MEDIA_DAMAGED']);
     }
