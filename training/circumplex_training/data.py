@@ -63,7 +63,7 @@ def sample(pictures: Tensor, transforms: Tensor, size: int) -> Tensor:
 
 
 def random_transforms(count: int, generator: torch.Generator) -> Tensor:
-    """Flips, rotations to 15 degrees, scales .85 to 1.18, shifts to 7 % about the crop's centre: N 3 3, crop to crop."""
+    """Flips, turns to 15 degrees, scales .85 to 1.18, shifts to 7 % about the crop's centre: N 3 3, crop to crop."""
 
     def uniform(low: float, high: float) -> Tensor:
         return torch.rand(count, generator=generator) * (high - low) + low

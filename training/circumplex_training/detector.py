@@ -36,7 +36,7 @@ class Detector:
         return np.repeat((np.stack([x, y], axis=-1).reshape(-1, 2) + 0.5) * stride, perCell, axis=0)
 
     def best_face(self, picture: np.ndarray) -> Face | None:
-        """The face with the best score of a `size` x `size` x 3 uint8 picture, blended with the boxes that overlap it."""
+        """The face with the best score of a `size` x `size` x 3 uint8 picture, blended with the boxes near it."""
         scores, boxes = self.session.run(["scores", "boxes"], {self.input: picture[None]})
         score = 1 / (1 + np.exp(-scores[0].astype(np.float64)))
         best = int(score.argmax())

@@ -15,6 +15,7 @@ import onnx
 import onnxruntime
 import torch
 
+from circumplex_training.alignment import mean_template
 from circumplex_training.evaluate import evaluate_onnx
 from circumplex_training.labels import CLASSES
 from circumplex_training.network import CROP_SIZE, AffectNetwork, ServedNetwork
@@ -71,7 +72,10 @@ def main() -> None:
         raise SystemExit(f"ONNX differs from PyTorch by {parity}")
 
     check = runtime.run(list(OUTPUTS), {INPUT: gradient_crop(CROP_SIZE)})
-    right_eye, left_eye, mouth = saved["template"]
+    packed = np.load(options.faces)
+    # The served crop lies where the product's own detector puts an average face of the training data.
+    template = mean_template(packed["landmarks"][packed["split"] == "train"], packed["pictures"].shape[1])
+    right_eye, left_eye, mouth = template.tolist()
     card = {
         "name": "circumplex-affect",
         "version": options.version,
@@ -93,7 +97,7 @@ def main() -> None:
         "epochs": saved["epoch"] + 1,
         "parameters": sum(p.numel() for p in network.parameters()),
         "parityWithPyTorch": float(f"{parity:.2g}"),
-        "figures": evaluate_onnx(path, options.faces, np.array(saved["template"])),
+        "figures": evaluate_onnx(path, options.faces, template),
     }
     (options.output / "card.json").write_text(json.dumps(card, indent=2) + "\n")
     print(json.dumps(card["figures"], indent=2))

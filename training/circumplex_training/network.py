@@ -61,7 +61,7 @@ class RegionAttention(nn.Module):
 
 
 class LayerAttention(nn.Module):
-    """Second level: a bidirectional LSTM over the depths' tokens, then structured self-attention softmax(w2 tanh(W1 H))."""
+    """Second level: bidirectional LSTM over the depths' tokens, then structured attention softmax(w2 tanh(W1 H))."""
 
     def __init__(self) -> None:
         super().__init__()
