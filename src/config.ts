@@ -103,7 +103,7 @@ const SETTINGS = {
     unit: '',
     allowed: 'file:PATH',
     meaning: 'SQLite database that keeps every estimate.',
-  } satisfies Setting<string>,
+  } as Setting<string>,
   engine: choice(['onnxruntime'], { default: 'onnxruntime', meaning: 'What runs the networks.' }),
   engineProvider: choice(['auto', 'cpu', 'cuda', 'webgpu'], {
     default: 'auto',

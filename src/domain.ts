@@ -147,9 +147,7 @@ export const STREAM_STATUSES = ['QUEUED', 'RUNNING', 'COMPLETED', 'FAILED', 'STO
 export type StreamStatus = (typeof STREAM_STATUSES)[number];
 
 /** Which frames of a file are looked at: all of them, or at most so many a second (real frames, never made-up ones). */
-export type Sampling =
-  | { readonly kind: 'EVERY_FRAME' }
-  | { readonly kind: 'RATE'; readonly framesPerSecond: number };
+export type Sampling = { readonly kind: 'EVERY_FRAME' } | { readonly kind: 'RATE'; readonly framesPerSecond: number };
 
 /** A fault that did not end the stream, such as a damaged stretch of a video. */
 export interface StreamWarning {

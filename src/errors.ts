@@ -25,7 +25,11 @@ export const ERROR_KINDS = {
   UPLOAD_INCOMPLETE: { status: 400, retryable: true, meaning: 'The upload ended before it was complete.' },
   OVERLOADED: { status: 503, retryable: true, meaning: 'A bounded queue is full.' },
   ENGINE_UNAVAILABLE: { status: 503, retryable: true, meaning: 'The inference engine cannot run.' },
-  WORKER_FAILED: { status: 500, retryable: true, meaning: 'A worker died twice over the same batch, or a network gave no usable answer.' },
+  WORKER_FAILED: {
+    status: 500,
+    retryable: true,
+    meaning: 'A worker died twice over the same batch, or a network gave no usable answer.',
+  },
   STORE_FAILED: { status: 500, retryable: true, meaning: 'The database refused a read or a write.' },
   FFMPEG_MISSING: { status: 500, retryable: false, meaning: 'ffmpeg or ffprobe cannot be started.' },
   CONFIG_INVALID: { status: 500, retryable: false, meaning: 'A setting has a value that cannot be used.' },
