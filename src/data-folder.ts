@@ -37,17 +37,24 @@ export async function takeDataFolder(folder: string): Promise<AsyncDisposable> {
     lock.exec('BEGIN EXCLUSIVE');
   } catch (cause) {
     lock?.close();
-    const busy = (cause as { code?: unknown }).code === 'SQLITE_BUSY';
-    throw new AppError(
-      'CONFIG_INVALID',
-      busy
-        ? `Another circumplex server works in the data folder ${folder}; stop it, or set DATA_DIR to another folder.`
-        : `The data folder ${folder} cannot be written to; mend its rights, or set DATA_DIR to another.`,
-      { cause },
-    );
+    throw lockError(folder, cause);
   }
   const held = lock;
   return {
     [Symbol.asyncDispose]: async () => held.close(),
   };
+}
+
+function lockError(folder: string, cause: unknown): AppError {
+  const code = String((cause as { readonly code?: unknown }).code);
+  if (code === 'SQLITE_BUSY') {
+    const message = `Another circumplex server works in the data folder ${folder}; stop it, or set DATA_DIR to another.`;
+    return new AppError('CONFIG_INVALID', message, { cause });
+  }
+  if (code.startsWith('SQLITE')) {
+    const message = `The data folder ${folder} cannot be written to; mend its rights, or set DATA_DIR to another.`;
+    return new AppError('CONFIG_INVALID', message, { cause });
+  }
+  const message = 'The SQLite module cannot be loaded; install the packages of circumplex again, with their scripts.';
+  return new AppError('STORE_FAILED', message, { cause });
 }

@@ -44,7 +44,13 @@ export async function startPipeline(config: Config, options: StartOptions): Prom
     await checkFfmpeg(options.signal === undefined ? {} : { signal: options.signal });
     parts.own(await takeDataFolder(config.dataDir));
     const store = parts.own(await openStore({ databaseUrl: config.databaseUrl }));
-    const hub = parts.own(createHub({ bufferFrames: config.subscriberBufferFrames, replay: store.framesAfter }));
+    const hub = parts.own(
+      createHub({
+        bufferFrames: config.subscriberBufferFrames,
+        replay: (streamId, afterSequence, limit) => store.framesAfter(streamId, afterSequence, limit),
+        streamNow: (streamId) => store.stream(streamId),
+      }),
+    );
     const vision = parts.own(await openVision(config, options));
     const uploads = parts.own(
       await createUploads({

@@ -9,7 +9,9 @@ export async function checkFfmpeg(options: { readonly signal?: AbortSignal } = {
 
 async function checkProgram(program: 'ffmpeg' | 'ffprobe', options: { readonly signal?: AbortSignal }): Promise<void> {
   await using running = await MediaProcess.start(program, ['-version'], options);
-  running.output.resume();
+  for await (const _ of running.output) {
+    // Its words do not matter, but it only ends when they have been read.
+  }
   const { code } = await running.closed;
   if (code === 0 || options.signal?.aborted === true) return;
   throw new AppError(

@@ -47,7 +47,7 @@ interface Tracked extends Omit<Searched, 'found'> {
 }
 
 /**
- * Estimates in the order of `frames`, one for each. A frame that a worker failed over comes without faces and with its
+ * Estimates in the order of `frames`, one for each, its faces by their track numbers. A frame that a worker failed over comes without faces and with its
  * failure, and the frames after it go on. Every other error ends the generator: those of `frames`, OVERLOADED,
  * ENGINE_UNAVAILABLE, ABORTED.
  */
@@ -84,6 +84,8 @@ export async function* scoreFrames(
       const smoothed = smoother.smooth(trackNumber, frame.ptsSeconds, reading.affect);
       return { trackNumber, box, landmarks, score, ...reading, smoothed };
     });
+    // By number, as they are stored: what is published and what is read back later are the same.
+    estimates.sort((a, b) => a.trackNumber - b.trackNumber);
     const { sequence, ptsSeconds, capturedAt, skippedBefore, sourceWidth: width, sourceHeight: height } = frame;
     const latencyMs = performance.now() - readAtMs;
     yield {

@@ -1,7 +1,7 @@
 /** The way of a video into the queue: checked, claimed, probed, stored, queued. */
 import { randomUUID } from 'node:crypto';
 import type { Config } from '../config.ts';
-import type { StreamRecord } from '../domain.ts';
+import type { MediaFacts, StreamRecord } from '../domain.ts';
 import { AppError, toAppError } from '../errors.ts';
 import { createLimiter } from '../flow/index.ts';
 import { probeMedia, type Uploads } from '../ingest/index.ts';
@@ -45,14 +45,16 @@ export class VideoIntake {
   async take(input: VideoInput): Promise<StreamRecord> {
     const { name, labels } = checkVideoInput(input);
     const { uploadId } = input;
+    const { store, hub, uploads, jobs } = this.#parts;
+    const path = await uploads.pathOf(uploadId);
+    // From here to the claim nothing waits, so that of two requests at once only one gets through.
     if (this.#claims.has(uploadId)) {
       throw new AppError('BAD_INPUT', 'Another stream works on this upload; upload the file again for a second one.');
     }
-    const { store, hub, jobs } = this.#parts;
     using _place = jobs.reserve();
     this.#claims.add(uploadId);
     try {
-      const media = await this.#probe(input);
+      const media = await this.#probe(path, input);
       const id = randomUUID();
       const stored = store.createStream({
         id,
@@ -96,9 +98,8 @@ export class VideoIntake {
     });
   }
 
-  async #probe({ uploadId, signal }: VideoInput): ReturnType<typeof probeMedia> {
+  async #probe(path: string, { uploadId, signal }: VideoInput): Promise<MediaFacts> {
     const { config, uploads } = this.#parts;
-    const path = await uploads.pathOf(uploadId);
     try {
       const media = await this.#probes.run(() => probeMedia(path, signal === undefined ? {} : { signal }), signal);
       if (media.width * media.height > config.maxImagePixels) {

@@ -201,23 +201,26 @@ export class VideoJobs implements AsyncDisposable {
     await this.finish(stream.id, { status: 'FAILED', error: { code, message } });
   }
 
-  /** Stores and publishes the end of a stream and removes its file. Errors: NOT_FOUND, STORE_FAILED. */
+  /** Stores the end of a stream, removes its file, publishes the end. Errors: NOT_FOUND, STORE_FAILED. */
   async finish(
     id: string,
     end: Pick<StreamRecord, 'status'> & Partial<Pick<StreamRecord, 'error' | 'warnings'>>,
   ): Promise<StreamRecord> {
     const { store, hub, uploads, log } = this.#parts;
+    // Whoever hears of the end may ask for the final figures at once.
+    const job = this.#jobs.get(id);
+    if (job !== undefined) job.progress = null;
     const before = await store.stream(id);
     const stream = await store.updateStream(id, { ...end, endedAt: new Date(), uploadId: null });
-    hub.publishStatus(stream);
-    hub.endStream(id);
-    log.info({ streamId: id, status: stream.status }, 'stream has ended');
     if (before?.uploadId != null) {
       // The row no longer names the file, so a failure here leaves a file for the sweeper, never a wrong stream.
       await uploads.remove(before.uploadId).catch((cause: unknown) => {
         log.warn({ streamId: id, err: cause }, 'the upload of an ended stream could not be removed');
       });
     }
+    hub.publishStatus(stream);
+    hub.endStream(id);
+    log.info({ streamId: id, status: stream.status }, 'stream has ended');
     return stream;
   }
 }
