@@ -72,7 +72,9 @@ try {
 function makeVideo(path: string, frames: number): void {
   const packageFile = createRequire(import.meta.url).resolve('@vladmandic/face-api/package.json');
   const photograph = join(dirname(packageFile), 'demo', 'sample3.jpg');
-  const wander = "crop=1280:720:x='320+120*sin(n/20)':y='150+60*cos(n/30)',scale=640:360,format=yuv420p";
-  const source = ['-loop', '1', '-framerate', '25', '-i', photograph, '-vf', wander, '-frames:v', String(frames)];
+  // The photograph is decoded and scaled once; then only the window moves.
+  const still = `scale=960:-2,loop=loop=${frames}:size=1,setpts=N/25/TB`;
+  const wander = "crop=640:360:x='160+60*sin(n/20)':y='75+30*cos(n/30)',setsar=1,format=yuv420p";
+  const source = ['-i', photograph, '-vf', `${still},${wander}`, '-frames:v', String(frames), '-r', '25'];
   execFileSync('ffmpeg', ['-loglevel', 'error', '-y', ...source, '-c:v', 'libx264', '-preset', 'ultrafast', path]);
 }

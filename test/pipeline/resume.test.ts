@@ -14,7 +14,7 @@ let video: string;
 
 beforeAll(async () => {
   folder = await temporaryFolder();
-  video = await makeVideo(join(folder.path, 'video.mp4'), { frames: 150 });
+  video = await makeVideo(join(folder.path, 'video.mp4'), { frames: 90 });
 }, 60_000);
 
 afterAll(async () => {
@@ -77,7 +77,7 @@ describe('a process that is killed in the middle of a job', () => {
     const { id: wholeId } = await submit(pipeline, video);
     await ended(pipeline, wholeId);
     const resumed = await allFrames(store, streamId);
-    expect(resumed.map((frame) => frame.sequence)).toEqual([...Array(150).keys()]);
+    expect(resumed.map((frame) => frame.sequence)).toEqual([...Array(90).keys()]);
     expect(comparable(resumed)).toEqual(essence(await allFrames(store, wholeId)));
   });
 });
@@ -91,7 +91,7 @@ describe('a pipeline that is closed in the middle of a job', () => {
       await using running = await openPipeline(dataDir, { CONCURRENT_JOBS: '1' });
       ({ id: streamId } = await submit(running.pipeline, video));
       ({ id: waitingId } = await submit(running.pipeline, video));
-      await framesStored(running.pipeline, streamId, 40);
+      await framesStored(running.pipeline, streamId, 30);
     }
     await using running = await openPipeline(dataDir);
     const { pipeline, store } = running;
@@ -99,7 +99,7 @@ describe('a pipeline that is closed in the middle of a job', () => {
     expect(await ended(pipeline, waitingId)).toMatchObject({ status: 'COMPLETED' });
     const interrupted = await allFrames(store, streamId);
     const whole = await allFrames(store, waitingId);
-    expect(interrupted).toHaveLength(150);
+    expect(interrupted).toHaveLength(90);
     expect(comparable(interrupted)).toEqual(essence(whole));
     expect(await readdir(join(dataDir, 'uploads'))).toEqual([]);
   });

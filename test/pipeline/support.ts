@@ -35,10 +35,12 @@ export async function makeVideo(
   path: string,
   options: { readonly frames: number; readonly photo?: number },
 ): Promise<string> {
-  const wander = "crop=1280:720:x='320+120*sin(n/20)':y='150+60*cos(n/30)',scale=640:360,format=yuv420p";
-  const still = ['-loop', '1', '-framerate', '25', '-i', photograph(options.photo ?? 3)];
-  const encode = ['-c:v', 'libx264', '-preset', 'ultrafast', '-g', '25'];
-  await ffmpeg(...still, '-vf', wander, '-frames:v', String(options.frames), ...encode, path);
+  // The photograph is decoded and scaled once; then only the window moves.
+  const still = `scale=960:-2,loop=loop=${options.frames}:size=1,setpts=N/25/TB`;
+  const wander = "crop=640:360:x='160+60*sin(n/20)':y='75+30*cos(n/30)',setsar=1,format=yuv420p";
+  const encode = ['-r', '25', '-c:v', 'libx264', '-preset', 'ultrafast', '-g', '25'];
+  const source = ['-i', photograph(options.photo ?? 3), '-vf', `${still},${wander}`];
+  await ffmpeg(...source, '-frames:v', String(options.frames), ...encode, path);
   return path;
 }
 
