@@ -20,10 +20,10 @@ const config: CodegenConfig = {
         },
         mappers: {
           Stream: '../domain.ts#StreamRecord',
-          ImageAnalysis: '../domain.ts#ImageAnalysis',
+          ImageAnalysis: '../domain.ts#ImageAnalysis as ImageAnalysisModel',
           FrameEstimate: '../graphql/models.ts#FrameModel',
           FaceEstimate: '../graphql/models.ts#FaceModel',
-          Affect: '../domain.ts#Affect',
+          Affect: '../domain.ts#Affect as AffectModel',
           Engine: '../graphql/models.ts#EngineModel',
           Track: '../graphql/models.ts#TrackModel',
         },

@@ -1,0 +1,12 @@
+import type { Config } from '../config.ts';
+import type { Log } from '../log.ts';
+import type { Pipeline } from '../pipeline/index.ts';
+import type { Store } from '../store/index.ts';
+
+/** What resolvers work with. */
+export interface Context {
+  readonly pipeline: Pipeline;
+  readonly store: Store;
+  readonly config: Config;
+  readonly log: Log;
+}

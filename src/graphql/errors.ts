@@ -1,0 +1,49 @@
+import { GraphQLError } from 'graphql';
+import { AppError, ERROR_KINDS, type ErrorCode } from '../errors.ts';
+import type { Log } from '../log.ts';
+
+/**
+ * The one shape in which errors leave: a message that is safe, `extensions.code` of the closed table and
+ * `extensions.retryable`. What is unknown becomes INTERNAL and goes to the log with its cause.
+ */
+export function toGraphqlError(thrown: unknown, log: Log): GraphQLError {
+  if (!(thrown instanceof GraphQLError)) return fromAppError(asAppError(thrown, log));
+  const { originalError } = thrown;
+  if (originalError === undefined || originalError === null || originalError instanceof GraphQLError) {
+    // The query's own fault: it did not parse, did not validate, or has a value of the wrong kind.
+    return rebuilt(thrown, thrown.message, knownCode(thrown.extensions['code']) ?? 'BAD_INPUT');
+  }
+  const error = asAppError(originalError, log);
+  return rebuilt(thrown, error.message, error.code);
+}
+
+function asAppError(thrown: unknown, log: Log): AppError {
+  if (thrown instanceof AppError) {
+    if (ERROR_KINDS[thrown.code].status >= 500) log.error({ err: thrown }, 'a request failed');
+    return thrown;
+  }
+  log.error({ err: thrown }, 'a request failed in an unknown way');
+  return new AppError('INTERNAL', 'Something failed inside the server; its log has the details.', { cause: thrown });
+}
+
+function fromAppError({ message, code }: AppError): GraphQLError {
+  return new GraphQLError(message, { extensions: extensions(code) });
+}
+
+function rebuilt({ nodes, source, positions, path }: GraphQLError, message: string, code: ErrorCode): GraphQLError {
+  return new GraphQLError(message, {
+    ...(nodes === undefined ? {} : { nodes }),
+    ...(source === undefined ? {} : { source }),
+    ...(positions === undefined ? {} : { positions }),
+    ...(path === undefined ? {} : { path }),
+    extensions: extensions(code),
+  });
+}
+
+function extensions(code: ErrorCode): { code: ErrorCode; retryable: boolean } {
+  return { code, retryable: ERROR_KINDS[code].retryable };
+}
+
+function knownCode(code: unknown): ErrorCode | null {
+  return typeof code === 'string' && Object.hasOwn(ERROR_KINDS, code) ? (code as ErrorCode) : null;
+}

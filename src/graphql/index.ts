@@ -1,0 +1,1 @@
+export { type GraphqlServer, startServer } from './server.ts';

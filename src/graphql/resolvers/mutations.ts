@@ -1,0 +1,67 @@
+import type { Sampling } from '../../domain.ts';
+import { AppError, toAppError } from '../../errors.ts';
+import type { MutationResolvers } from '../../generated/graphql.ts';
+import type { Context } from '../context.ts';
+
+/** Pictures in one request; more go into a further one. */
+const MAX_FILES = 16;
+const MAX_NAME_LENGTH = 200;
+
+export const Mutation: MutationResolvers = {
+  async analyzeImage(_, { input }, context) {
+    if (input.files.length < 1 || input.files.length > MAX_FILES) {
+      throw new AppError('BAD_INPUT', `files must hold 1 to ${MAX_FILES} pictures; it holds ${input.files.length}.`);
+    }
+    const keep = input.store ?? true;
+    return { results: await Promise.all(input.files.map((file) => analyzeOne(file, keep, context))) };
+  },
+
+  async analyzeVideo(_, { input }, { pipeline }) {
+    const { mediaId, labels } = input;
+    // A promise of a file, until the request's part has come.
+    const file = await input.file;
+    if ((file === undefined || file === null) === (mediaId === undefined || mediaId === null)) {
+      throw new AppError('BAD_INPUT', 'Give either file or mediaId, not both and not neither.');
+    }
+    const uploadId = file ? (await pipeline.uploads.receive(file.stream(), { contentLength: file.size })).id : mediaId;
+    const sampling: Sampling =
+      typeof input.framesPerSecond === 'number'
+        ? { kind: 'RATE', framesPerSecond: input.framesPerSecond }
+        : { kind: 'EVERY_FRAME' };
+    try {
+      return await pipeline.analyzeVideo({
+        uploadId: uploadId ?? '',
+        name: input.name ?? nameOf(file) ?? 'video',
+        sampling,
+        ...(labels ? { labels } : {}),
+      });
+    } catch (thrown) {
+      // Nobody else knows the id of this upload, so nobody could try again with it.
+      if (file && uploadId) await pipeline.uploads.remove(uploadId);
+      throw thrown;
+    }
+  },
+
+  stopStream: (_, { id }, { pipeline }) => pipeline.stopStream(id),
+  deleteStream: async (_, { id }, { pipeline }) => ({ id, ...(await pipeline.deleteStream(id)) }),
+  deleteImage: (_, { id }, { store }) => store.deleteImage(id),
+};
+
+async function analyzeOne(upload: File, store: boolean, { pipeline, log }: Context) {
+  const file = await upload;
+  const name = nameOf(file);
+  try {
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    const [analysis] = await pipeline.analyzeImages([{ bytes, name }], { store });
+    return { name, analysis: analysis ?? null, error: null };
+  } catch (thrown) {
+    const { code, message, retryable, cause } = toAppError(thrown);
+    if (code === 'INTERNAL') log.error({ err: cause ?? thrown }, 'a picture failed in an unknown way');
+    return { name, analysis: null, error: { code, message, retryable } };
+  }
+}
+
+function nameOf(file: File | null | undefined): string | null {
+  const name = file?.name?.trim() ?? '';
+  return name === '' || name === 'blob' ? null : name.slice(0, MAX_NAME_LENGTH);
+}

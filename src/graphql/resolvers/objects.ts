@@ -1,0 +1,93 @@
+/** The schema's objects, from what stands behind them. */
+import { EXPRESSIONS, LANDMARK_NAMES, type LandmarkName } from '../../domain.ts';
+import { ERROR_KINDS, type ErrorCode } from '../../errors.ts';
+import { angleDegrees, intensity, quadrant } from '../../estimates/index.ts';
+import type { LandmarkName as LandmarkEnum, Resolvers } from '../../generated/graphql.ts';
+import { decodeFrameCursor, decodeTrackCursor, encodeFrameCursor, encodeTrackCursor } from '../../store/index.ts';
+import { connection } from '../connection.ts';
+import { trackId, trackNumberOf } from '../models.ts';
+
+const LANDMARKS: Readonly<Record<LandmarkName, LandmarkEnum>> = {
+  rightEye: 'RIGHT_EYE',
+  leftEye: 'LEFT_EYE',
+  noseTip: 'NOSE_TIP',
+  mouthCentre: 'MOUTH_CENTRE',
+  rightEar: 'RIGHT_EAR',
+  leftEar: 'LEFT_EAR',
+};
+
+interface Stretch {
+  readonly fromSeconds?: number | null;
+  readonly toSeconds?: number | null;
+  readonly trackId?: string | null;
+}
+
+/** The arguments that several fields of a stream share, as the store wants them. */
+function stretch(streamId: string, { fromSeconds, toSeconds, trackId: id }: Stretch) {
+  return {
+    ...(typeof fromSeconds === 'number' ? { fromSeconds } : {}),
+    ...(typeof toSeconds === 'number' ? { toSeconds } : {}),
+    ...(typeof id === 'string' ? { trackNumber: trackNumberOf(streamId, id) } : {}),
+  };
+}
+
+export const objects: Pick<
+  Resolvers,
+  'Stream' | 'FrameEstimate' | 'FaceEstimate' | 'Affect' | 'ImageAnalysis' | 'Track' | 'Engine'
+> = {
+  Engine: { name: ({ engine }) => engine },
+
+  Stream: {
+    source: ({ kind }) => kind,
+    framesPerSecond: ({ sampling }) => (sampling.kind === 'RATE' ? sampling.framesPerSecond : null),
+    error: ({ error }) =>
+      error === null ? null : { ...error, retryable: ERROR_KINDS[error.code as ErrorCode]?.retryable ?? false },
+    progress: ({ id }, _, { pipeline }) => pipeline.progress(id),
+    async frames({ id }, { first, after, ...rest }, { store }) {
+      const afterSequence = typeof after === 'string' ? { afterSequence: decodeFrameCursor(id, after) } : {};
+      const page = await store.frames(id, { ...stretch(id, rest), first: first ?? 100, ...afterSequence });
+      const items = page.items.map((frame) => ({ ...frame, droppedBefore: 0 }));
+      return connection({ ...page, items }, ({ sequence }) => encodeFrameCursor(id, sequence));
+    },
+    async tracks({ id }, { first, after }, { store }) {
+      const afterTrack = typeof after === 'string' ? { afterTrackNumber: decodeTrackCursor(id, after) } : {};
+      const page = await store.tracks(id, { first: first ?? 100, ...afterTrack });
+      const items = page.items.map((track) => ({ ...track, streamId: id }));
+      return connection({ ...page, items }, ({ trackNumber }) => encodeTrackCursor(id, trackNumber));
+    },
+    timeline: ({ id }, { bucketSeconds, ...rest }, { store }) =>
+      store.timeline(id, { ...stretch(id, rest), bucketSeconds }),
+    summary: ({ id }, rest, { store, config }) =>
+      store.summary(id, { ...stretch(id, rest), neutralRadius: config.neutralRadius }),
+  },
+
+  FrameEstimate: {
+    cursor: ({ streamId, sequence }) => encodeFrameCursor(streamId, sequence),
+    faces: ({ streamId, faces }) => faces.map((face) => ({ ...face, ownerId: streamId })),
+  },
+
+  ImageAnalysis: { faces: ({ id, faces }) => faces.map((face) => ({ ...face, ownerId: id })) },
+
+  FaceEstimate: {
+    track: ({ ownerId, trackNumber }) => ({ id: trackId(ownerId, trackNumber), number: trackNumber }),
+    landmarks: ({ landmarks }) =>
+      LANDMARK_NAMES.flatMap((name) => {
+        const point = landmarks[name];
+        return point === null ? [] : [{ name: LANDMARKS[name], ...point }];
+      }),
+    expressions: ({ expressions }) =>
+      EXPRESSIONS.map((expression, index) => ({ expression, probability: expressions[index] ?? 0 })),
+  },
+
+  Affect: {
+    intensity: (affect) => intensity(affect),
+    angleDegrees: (affect) => angleDegrees(affect),
+    quadrant: (affect, _, { config }) => quadrant(affect, config.neutralRadius),
+  },
+
+  Track: {
+    id: ({ streamId, trackNumber }) => trackId(streamId, trackNumber),
+    number: ({ trackNumber }) => trackNumber,
+    meanAffect: ({ meanValence, meanArousal }) => ({ valence: meanValence, arousal: meanArousal }),
+  },
+};

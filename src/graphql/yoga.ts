@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
+import { createSchema, createYoga, type YogaServerInstance } from 'graphql-yoga';
+import type { Context } from './context.ts';
+import { toGraphqlError } from './errors.ts';
+import { limitsPlugin } from './limits.ts';
+import { Mutation } from './resolvers/mutations.ts';
+import { objects } from './resolvers/objects.ts';
+import { Query } from './resolvers/queries.ts';
+import { Subscription } from './resolvers/subscriptions.ts';
+import { Cursor, DateTime, Upload } from './scalars.ts';
+
+export type Yoga = YogaServerInstance<object, Context>;
+
+/** Both `src/graphql` and `dist/graphql` lie two folders below the root. */
+const SCHEMA = fileURLToPath(new URL('../../schema.graphql', import.meta.url));
+
+export const GRAPHQL_PATH = '/graphql';
+
+const WELCOME = `# Apparent facial affect of pictures and videos. Ctrl-Space completes, the book icon shows the schema.
+{
+  engine { modelName modelVersion provider workers }
+  streams(first: 5) {
+    nodes { id name status progress { framesDone share } summary { faces valence { mean } arousal { mean } } }
+  }
+}
+`;
+
+/** The GraphQL engine behind every transport. */
+export function createGraphql(context: Context): Yoga {
+  const schema = createSchema<Context>({
+    typeDefs: readFileSync(SCHEMA, 'utf8'),
+    resolvers: { Query, Mutation, Subscription, ...objects, Cursor, DateTime, Upload },
+  });
+  return createYoga<object, Context>({
+    schema,
+    context,
+    graphqlEndpoint: GRAPHQL_PATH,
+    cors: false,
+    batching: false,
+    landingPage: false,
+    graphiql: { title: 'circumplex', defaultQuery: WELCOME, subscriptionsProtocol: 'WS' },
+    renderGraphiQL,
+    logging: false,
+    maskedErrors: { maskError: (error) => toGraphqlError(error, context.log) },
+    plugins: [limitsPlugin()],
+  });
+}
