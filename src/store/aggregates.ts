@@ -102,14 +102,14 @@ export async function readSummary(database: Database, streamId: string, query: S
   const [counted] = await database.$queryRaw<{ frames: number | bigint; first: number | null; last: number | null }[]>(
     Prisma.sql`SELECT count(*) AS frames, min(ptsSeconds) AS first, max(ptsSeconds) AS last FROM Frame WHERE ${frames}`,
   );
-  const means = EXPRESSIONS.map((name) => Prisma.raw(`avg(${name.toLowerCase()}) AS ${name}`));
+  const means = EXPRESSIONS.map((name) => Prisma.raw(`avg(${name.toLowerCase()}) AS expression_${name}`));
   // The same order of cases as estimates/circumplex.ts; a test compares the two.
   const quadrant = Prisma.sql`CASE WHEN valence * valence + arousal * arousal < ${neutralRadius * neutralRadius}
       OR (valence = 0 AND arousal = 0) THEN 'NEUTRAL'
     WHEN arousal >= 0 AND valence >= 0 THEN 'EXCITED' WHEN arousal >= 0 THEN 'DISTRESSED'
     WHEN valence >= 0 THEN 'CALM' ELSE 'DEPRESSED' END`;
   const shares = QUADRANTS.map(
-    (name) => Prisma.sql`avg(CASE WHEN quadrant = ${name} THEN 1.0 ELSE 0.0 END) AS ${Prisma.raw(name)}`,
+    (name) => Prisma.sql`avg(CASE WHEN quadrant = ${name} THEN 1.0 ELSE 0.0 END) AS ${Prisma.raw(`quadrant_${name}`)}`,
   );
   type Row = SpreadRow & Readonly<Record<string, number | bigint | null>>;
   const [row] = await database.$queryRaw<Row[]>(
@@ -128,8 +128,10 @@ export async function readSummary(database: Database, streamId: string, query: S
     lastPtsSeconds: counted?.last ?? null,
     valence: row === undefined ? null : spreadOf(row, 'valence'),
     arousal: row === undefined ? null : spreadOf(row, 'arousal'),
-    quadrants: any ? QUADRANTS.map((name) => ({ quadrant: name, share: numberOf(name) })) : [],
-    expressions: any ? EXPRESSIONS.map((name) => ({ expression: name, probability: numberOf(name) })) : [],
+    quadrants: any ? QUADRANTS.map((name) => ({ quadrant: name, share: numberOf(`quadrant_${name}`) })) : [],
+    expressions: any
+      ? EXPRESSIONS.map((name) => ({ expression: name, probability: numberOf(`expression_${name}`) }))
+      : [],
   };
 }
 

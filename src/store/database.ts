@@ -10,11 +10,11 @@ export type Database = PrismaClient;
  * of people. 16 MiB of page cache bounds memory whatever the history's size.
  */
 const PRAGMAS = [
+  'busy_timeout = 5000',
   'journal_mode = WAL',
   'synchronous = NORMAL',
   'foreign_keys = ON',
   'secure_delete = ON',
-  'busy_timeout = 5000',
   'cache_size = -16384',
   'journal_size_limit = 67108864',
 ];

@@ -2,6 +2,7 @@ import type { FrameEstimate } from '../domain.ts';
 import { AppError } from '../errors.ts';
 import type { Database } from './database.ts';
 import { faceRow, frameRow } from './rows.ts';
+import type { Turns } from './turns.ts';
 
 /** Rows of one transaction. SQLite works on our thread: at some 5 us a row this holds it for about 10 ms. */
 const MAX_ROWS_A_WRITE = 2000;
@@ -11,23 +12,28 @@ const MAX_FRAMES_WAITING = 4096;
 const FRAME_COLUMNS = 9;
 const FACE_COLUMNS = 23;
 
-/** An insert that reads all its rows from one JSON text: many times faster than a parameter a value. */
+/**
+ * An insert that reads all its rows from one JSON text: many times faster than a parameter a value. DO NOTHING is about
+ * repeated keys alone; OR IGNORE would swallow a missing value too. `WHERE true` tells ON CONFLICT from a join's ON.
+ */
 function insertSql(table: string, names: string, columns: number): string {
   const values = Array.from({ length: columns }, (_, index) => `value ->> ${index}`).join(', ');
-  return `INSERT OR IGNORE INTO "${table}" (${names}) SELECT ${values} FROM json_each(?)`;
+  return `INSERT INTO "${table}" (${names}) SELECT ${values} FROM json_each(?) WHERE true ON CONFLICT DO NOTHING`;
 }
 
-const INSERT_FRAMES = insertSql(
+const INSERT_FRAMES = `${insertSql(
   'Frame',
   'streamId, sequence, ptsSeconds, capturedAt, width, height, faceCount, skippedBefore, latencyMs',
   FRAME_COLUMNS,
-);
+)} RETURNING streamId, sequence`;
 const INSERT_FACES = insertSql(
   'FaceEstimate',
   `streamId, sequence, trackNumber, ptsSeconds, score, boxX, boxY, boxWidth, boxHeight, landmarks, valence, arousal,
    valenceSmoothed, arousalSmoothed, uncertainty, neutral, happiness, sadness, surprise, fear, disgust, anger, contempt`,
   FACE_COLUMNS,
 );
+/** Far above what a write takes; Prisma's own 5 s could be used up by a disk that stalls. */
+const WRITE_TIMEOUT_MS = 60_000;
 
 interface Append {
   readonly frames: readonly FrameEstimate[];
@@ -42,6 +48,7 @@ interface Append {
  */
 export class FrameWriter implements AsyncDisposable {
   readonly #database: Database;
+  readonly #turns: Turns;
   readonly #waiting: Append[] = [];
   readonly #forRoom: (() => void)[] = [];
   #framesWaiting = 0;
@@ -51,8 +58,9 @@ export class FrameWriter implements AsyncDisposable {
   #running: Promise<void> | null = null;
   #closed = false;
 
-  constructor(database: Database) {
+  constructor(database: Database, turns: Turns) {
     this.#database = database;
+    this.#turns = turns;
   }
 
   get statistics() {
@@ -104,22 +112,63 @@ export class FrameWriter implements AsyncDisposable {
   }
 
   async #write(batch: readonly Append[]): Promise<void> {
-    const frames = batch.flatMap((append) => append.frames);
-    const faces = frames.flatMap((frame) => frame.faces.map((face) => faceRow(frame, face)));
     try {
-      const statements = [this.#database.$executeRawUnsafe(INSERT_FRAMES, JSON.stringify(frames.map(frameRow)))];
-      if (faces.length > 0) statements.push(this.#database.$executeRawUnsafe(INSERT_FACES, JSON.stringify(faces)));
-      await this.#database.$transaction(statements);
-      this.#writes += 1;
-      this.#framesWritten += frames.length;
+      await this.#insert(batch.flatMap((append) => append.frames));
       for (const { resolve } of batch) resolve();
     } catch (cause) {
       this.#writesFailed += 1;
-      const message = 'The frames could not be written; see that the disk is not full and the stream exists.';
-      for (const { reject } of batch) reject(new AppError('STORE_FAILED', message, { cause }));
+      // One call's frames may be at fault (their stream is gone): each call alone shows whose.
+      if (batch.length > 1) for (const append of batch) await this.#writeAlone(append);
+      else batch[0]?.reject(writeFailed(cause));
     } finally {
-      this.#framesWaiting -= frames.length;
+      this.#framesWaiting -= batch.reduce((sum, { frames }) => sum + frames.length, 0);
       for (const wake of this.#forRoom.splice(0)) wake();
     }
   }
+
+  async #writeAlone({ frames, resolve, reject }: Append): Promise<void> {
+    try {
+      await this.#insert(frames);
+      resolve();
+    } catch (cause) {
+      this.#writesFailed += 1;
+      reject(writeFailed(cause));
+    }
+  }
+
+  /** All of the frames or none. Of frames that are stored already, nothing is touched, nor are faces added to them. */
+  async #insert(frames: readonly FrameEstimate[]): Promise<void> {
+    const fresh = new Map<string, FrameEstimate>();
+    for (const frame of frames) if (!fresh.has(keyOf(frame))) fresh.set(keyOf(frame), frame);
+    const frameRows = JSON.stringify([...fresh.values()].map(frameRow));
+    await this.#turns.run(() =>
+      this.#database.$transaction(
+        async (transaction) => {
+          const inserted = await transaction.$queryRawUnsafe<FrameKey[]>(INSERT_FRAMES, frameRows);
+          const faces = inserted.flatMap((key) => {
+            const frame = fresh.get(keyOf(key));
+            return frame?.faces.map((face) => faceRow(frame, face)) ?? [];
+          });
+          if (faces.length > 0) await transaction.$executeRawUnsafe(INSERT_FACES, JSON.stringify(faces));
+        },
+        { timeout: WRITE_TIMEOUT_MS, maxWait: WRITE_TIMEOUT_MS },
+      ),
+    );
+    this.#writes += 1;
+    this.#framesWritten += frames.length;
+  }
+}
+
+interface FrameKey {
+  readonly streamId: string;
+  readonly sequence: number | bigint;
+}
+
+function keyOf({ streamId, sequence }: FrameKey): string {
+  return `${sequence} ${streamId}`;
+}
+
+function writeFailed(cause: unknown): AppError {
+  const message = 'The frames could not be written; see that the disk is not full and the stream exists.';
+  return new AppError('STORE_FAILED', message, { cause });
 }

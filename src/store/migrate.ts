@@ -93,5 +93,8 @@ async function apply(database: Database, { name, sql, checksum }: Migration): Pr
       id,
     );
     return true;
-  });
+  }, LIMITS);
 }
+
+/** Ten minutes: a migration may rewrite a year of frames, and a second process waits for it. */
+const LIMITS = { timeout: 600_000, maxWait: 600_000 };

@@ -6,6 +6,7 @@ import { FrameWriter } from './frame-writer.ts';
 import { migrate } from './migrate.ts';
 import { imageRow, streamRow, toImage, toStream } from './rows.ts';
 import { deleteStream, listStreams, unfinishedStreams, updateStream } from './streams.ts';
+import { Turns } from './turns.ts';
 import type { Store } from './types.ts';
 
 export interface StoreOptions {
@@ -27,9 +28,11 @@ export async function openStore({ databaseUrl, migrationsFolder = MIGRATIONS }: 
     await database.$disconnect();
     throw thrown;
   }
-  const writer = new FrameWriter(database);
-  const read = <T>(what: string, work: () => Promise<T>): Promise<T> => guarded(`read ${what}`, work);
-  const write = <T>(what: string, work: () => Promise<T>): Promise<T> => guarded(`write ${what}`, work);
+  const turns = new Turns();
+  const writer = new FrameWriter(database, turns);
+  const inTurn = <T>(what: string, work: () => Promise<T>): Promise<T> => turns.run(() => guarded(what, work));
+  const read = <T>(what: string, work: () => Promise<T>): Promise<T> => inTurn(`read ${what}`, work);
+  const write = <T>(what: string, work: () => Promise<T>): Promise<T> => inTurn(`write ${what}`, work);
 
   return {
     createStream: (stream) =>
@@ -42,7 +45,7 @@ export async function openStore({ databaseUrl, migrationsFolder = MIGRATIONS }: 
       }),
     streams: (query) => read('the streams', () => listStreams(database, query)),
     unfinishedStreams: () => read('the streams', () => unfinishedStreams(database)),
-    deleteStream: (id) => write('the deletion', () => deleteStream(database, id)),
+    deleteStream: (id) => deleteStream(database, id, (step) => write('the deletion', step)),
 
     appendFrames: (frames) => writer.append(frames),
     frames: (streamId, query) => read('the frames', () => readFrames(database, streamId, query)),
@@ -71,7 +74,7 @@ export async function openStore({ databaseUrl, migrationsFolder = MIGRATIONS }: 
     statistics: () => writer.statistics,
     async [Symbol.asyncDispose]() {
       await writer[Symbol.asyncDispose]();
-      await database.$disconnect();
+      await turns.run(() => database.$disconnect());
     },
   };
 }

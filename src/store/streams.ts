@@ -44,23 +44,34 @@ export async function unfinishedStreams(database: Database): Promise<readonly St
   return rows.map(toStream);
 }
 
-export async function deleteStream(database: Database, id: string): Promise<DeletedCounts> {
-  if ((await database.stream.findUnique({ where: { id } })) === null) {
-    throw new AppError('NOT_FOUND', `There is no stream ${JSON.stringify(id)}.`);
-  }
-  const where = { streamId: id };
-  const faces = await database.faceEstimate.count({ where });
-  const tracks = await database.$queryRaw<{ count: number | bigint }[]>`
-    SELECT count(DISTINCT trackNumber) AS count FROM FaceEstimate WHERE streamId = ${id}`;
+/**
+ * Erases in steps, so that other work gets its turn between them. A process that ends in the middle leaves a stream with
+ * its later frames, which can be deleted again. Errors: NOT_FOUND.
+ */
+export async function deleteStream(
+  database: Database,
+  id: string,
+  step: <T>(work: () => Promise<T>) => Promise<T>,
+): Promise<DeletedCounts> {
+  const before = await step(async () => {
+    if ((await database.stream.findUnique({ where: { id } })) === null) {
+      throw new AppError('NOT_FOUND', `There is no stream ${JSON.stringify(id)}.`);
+    }
+    const [counts] = await database.$queryRaw<{ faces: number | bigint; tracks: number | bigint }[]>`
+      SELECT count(*) AS faces, count(DISTINCT trackNumber) AS tracks FROM FaceEstimate WHERE streamId = ${id}`;
+    return { faces: Number(counts?.faces ?? 0), tracks: Number(counts?.tracks ?? 0) };
+  });
   let frames = 0;
-  for (;;) {
-    const deleted = await database.$executeRaw`DELETE FROM Frame WHERE streamId = ${id} AND sequence IN
-      (SELECT sequence FROM Frame WHERE streamId = ${id} ORDER BY sequence LIMIT ${DELETED_AT_ONCE})`;
+  let deleted: number;
+  do {
+    deleted = await step(
+      () => database.$executeRaw`DELETE FROM Frame WHERE streamId = ${id} AND sequence IN
+        (SELECT sequence FROM Frame WHERE streamId = ${id} ORDER BY sequence LIMIT ${DELETED_AT_ONCE})`,
+    );
     frames += deleted;
-    if (deleted < DELETED_AT_ONCE) break;
-  }
-  await database.stream.delete({ where: { id } });
+  } while (deleted > 0);
+  await step(() => database.stream.deleteMany({ where: { id } }));
   // Until a checkpoint the old pages would still be in the log.
-  await database.$queryRawUnsafe('PRAGMA wal_checkpoint(TRUNCATE)');
-  return { frames, faces, tracks: Number(tracks[0]?.count ?? 0) };
+  await step(() => database.$queryRawUnsafe('PRAGMA wal_checkpoint(TRUNCATE)'));
+  return { frames, ...before };
 }
