@@ -4,15 +4,21 @@ import { existsSync } from 'node:fs';
 
 const sources = new URL('../src/main.ts', import.meta.url);
 const built = new URL('../dist/main.js', import.meta.url);
-const fromSources = existsSync(sources);
 
-try {
-  if (fromSources) (await import('tsx/esm/api')).register();
-} catch {
-  console.error('circumplex runs from its sources here and needs its packages: run "npm ci" in its folder first.');
-  process.exit(1);
+async function load() {
+  if (!existsSync(sources)) return import(built.href);
+  const { register } = await import('tsx/esm/api');
+  register();
+  return import(sources.href);
 }
 
-const { main } = await import((fromSources ? sources : built).href);
-// The code is set, not exited with, so that what is still on its way to a pipe arrives.
-process.exitCode = await main(process.argv.slice(2));
+try {
+  const { main } = await load();
+  // The code is set, not exited with, so that what is still on its way to a pipe arrives.
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (!['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'].includes(error?.code)) throw error;
+  const [reason] = String(error.message).split('\n');
+  console.error(`circumplex: its packages are not all there; run "npm ci" in its folder first. (${reason})`);
+  process.exitCode = 1;
+}

@@ -1,12 +1,13 @@
-/** The process: reads the command line, runs what it says, turns signals into an orderly end. */
+/**
+ * The process: reads the command line, runs what it says, turns signals into an orderly end. What the commands need is
+ * loaded when it is known that they will run, so that a wrong setting is told at once.
+ */
 import { readFileSync } from 'node:fs';
 import { type AnalyzeArguments, helpText, parseCommand, runAnalyze, type SettingFlags } from './cli/index.ts';
 import { loadConfig } from './config.ts';
 import { toAppError } from './errors.ts';
 import { createLog } from './log.ts';
 import { listenForEnd } from './process-end.ts';
-import { openVision } from './start-pipeline.ts';
-import { startServer } from './start-server.ts';
 
 /** Runs the command of `argv` (without runtime and script) and resolves with the exit code once all is over. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -38,6 +39,7 @@ async function serve(flags: SettingFlags): Promise<number> {
     onHardEnd: (reason) => log.error({ reason }, 'ended the hard way; unfinished videos go on at the next start'),
   });
   try {
+    const { startServer } = await import('./start-server.ts');
     await using server = await startServer(config, { log, signal: end.signal });
     process.stdout.write(`circumplex is ready at ${server.url}\n`);
     await end.reached;
@@ -57,6 +59,7 @@ async function analyze(command: AnalyzeArguments): Promise<number> {
   const log = createLog({ level: asked ? config.logLevel : 'silent' });
   using end = listenForEnd({ limitSeconds: config.shutdownSeconds, onHardEnd: () => undefined });
   try {
+    const { openVision } = await import('./start-pipeline.ts');
     const failures = await runAnalyze(command, {
       config,
       openVision: (signal) => openVision(config, { log, signal }),
