@@ -1,5 +1,6 @@
 export { ClosingStack } from './closing-stack.ts';
 export { DropOldestBuffer, type Taken } from './drop-oldest-buffer.ts';
+export { endable } from './endable.ts';
 export { FairQueue, type FairQueueOptions, type FairQueueStatistics } from './fair-queue.ts';
 export { createLimiter, type Limiter } from './limiter.ts';
 export { orderedMap } from './ordered-map.ts';

@@ -1,5 +1,5 @@
 import type { FrameEstimate, StreamRecord } from '../domain.ts';
-import { DropOldestBuffer } from '../flow/index.ts';
+import { DropOldestBuffer, endable } from '../flow/index.ts';
 
 export interface HubOptions {
   /** Frames that are kept for a subscriber who does not take them, 1 or more; beyond, the oldest go. */
@@ -60,6 +60,14 @@ export interface Hub extends AsyncDisposable {
 const REPLAY_PAGE = 100;
 /** Streams whose latest state is kept for a subscriber to all streams. */
 const BUFFERED_STATUSES = 1000;
+/** A stream's status only ever goes up. */
+const ORDER: Readonly<Record<StreamRecord['status'], number>> = {
+  QUEUED: 0,
+  RUNNING: 1,
+  COMPLETED: 2,
+  FAILED: 2,
+  STOPPED: 2,
+};
 const ENDINGS: ReadonlySet<StreamRecord['status']> = new Set(['COMPLETED', 'FAILED', 'STOPPED']);
 
 export function createHub(options: HubOptions): Hub {
@@ -116,8 +124,10 @@ export function createHub(options: HubOptions): Hub {
       for (let taken = await buffer.take(signal); taken !== null; taken = await buffer.take(signal)) {
         const { value: frame, droppedBefore } = taken;
         if (frame.sequence <= last) continue;
+        // Some of what was dropped may have come from the store before.
+        const lost = Math.min(droppedBefore, frame.sequence - last - 1);
         last = frame.sequence;
-        yield { frame, droppedBefore };
+        yield { frame, droppedBefore: lost };
       }
     } finally {
       leave(streamId, buffer);
@@ -129,6 +139,7 @@ export function createHub(options: HubOptions): Hub {
     { signal }: { readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<StreamRecord, void, undefined> {
     const box = new StatusBox(streamId);
+    let reached = 0;
     statusSubscribers.add(box);
     try {
       if (closed) return;
@@ -137,8 +148,11 @@ export function createHub(options: HubOptions): Hub {
         if (now === null || signal?.aborted === true) return;
         yield now;
         if (ENDINGS.has(now.status)) return;
+        reached = ORDER[now.status];
       }
       for (let stream = await box.take(signal); stream !== null; stream = await box.take(signal)) {
+        // A change that was published while the stream was looked up may be older than what was found.
+        if (streamId !== undefined && ORDER[stream.status] < reached) continue;
         yield stream;
         if (streamId !== undefined && ENDINGS.has(stream.status)) return;
       }
@@ -148,8 +162,9 @@ export function createHub(options: HubOptions): Hub {
   }
 
   return {
-    frames,
-    statuses,
+    frames: (streamId, { signal, ...from } = {}) =>
+      endable((ended) => frames(streamId, { ...from, signal: ended }), signal),
+    statuses: (streamId, { signal } = {}) => endable((ended) => statuses(streamId, { signal: ended }), signal),
     publish(frame) {
       for (const buffer of frameSubscribers.get(frame.streamId) ?? []) buffer.push(frame);
     },

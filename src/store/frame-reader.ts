@@ -1,4 +1,5 @@
 import type { FrameEstimate } from '../domain.ts';
+import type { FaceEstimate, Frame } from '../generated/prisma/client.ts';
 import { checkFirst, checkRange } from './checks.ts';
 import type { Database } from './database.ts';
 import { toFrame } from './rows.ts';
@@ -13,27 +14,22 @@ export async function readFrames(
   const { fromSeconds, toSeconds, trackNumber, first, afterSequence } = query;
   checkFirst(first);
   checkRange(query);
+  const ptsSeconds = {
+    ...(fromSeconds === undefined ? {} : { gte: fromSeconds }),
+    ...(toSeconds === undefined ? {} : { lt: toSeconds }),
+  };
   const rows = await database.frame.findMany({
     where: {
       streamId,
+      ptsSeconds,
       ...(afterSequence === undefined ? {} : { sequence: { gt: afterSequence } }),
-      ...(fromSeconds === undefined && toSeconds === undefined
-        ? {}
-        : {
-            ptsSeconds: {
-              ...(fromSeconds === undefined ? {} : { gte: fromSeconds }),
-              ...(toSeconds === undefined ? {} : { lt: toSeconds }),
-            },
-          }),
       ...(trackNumber === undefined ? {} : { faces: { some: { trackNumber } } }),
-    },
-    include: {
-      faces: { ...(trackNumber === undefined ? {} : { where: { trackNumber } }), orderBy: { trackNumber: 'asc' } },
     },
     orderBy: { sequence: 'asc' },
     take: first + 1,
   });
-  return { items: rows.slice(0, first).map(toFrame), hasNextPage: rows.length > first };
+  const items = await withFaces(database, rows.slice(0, first), trackNumber);
+  return { items, hasNextPage: rows.length > first };
 }
 
 export async function readFramesAfter(
@@ -43,11 +39,10 @@ export async function readFramesAfter(
 ): Promise<readonly FrameEstimate[]> {
   const rows = await database.frame.findMany({
     where: { streamId, sequence: { gt: sequence } },
-    include: { faces: { orderBy: { trackNumber: 'asc' } } },
     orderBy: { sequence: 'asc' },
     take: limit,
   });
-  return rows.map(toFrame);
+  return withFaces(database, rows);
 }
 
 export async function readLastFrames(
@@ -59,10 +54,33 @@ export async function readLastFrames(
   if (last === null) return [];
   const rows = await database.frame.findMany({
     where: { streamId, ptsSeconds: { gte: last.ptsSeconds - seconds } },
-    include: { faces: { orderBy: { trackNumber: 'asc' } } },
     orderBy: { sequence: 'asc' },
   });
-  return rows.map(toFrame);
+  return withFaces(database, rows);
+}
+
+/**
+ * Frames of one stream, in order, with their faces, or that of one track alone. Read by the range of their sequence:
+ * Prisma's `include` sends two parameters a frame and fails beyond 499 of them.
+ */
+async function withFaces(
+  database: Database,
+  frames: readonly Frame[],
+  trackNumber?: number,
+): Promise<readonly FrameEstimate[]> {
+  const [first, last] = [frames[0], frames.at(-1)];
+  if (first === undefined || last === undefined) return [];
+  const rows = await database.faceEstimate.findMany({
+    where: {
+      streamId: first.streamId,
+      sequence: { gte: first.sequence, lte: last.sequence },
+      ...(trackNumber === undefined ? {} : { trackNumber }),
+    },
+    orderBy: [{ sequence: 'asc' }, { trackNumber: 'asc' }],
+  });
+  const facesOf = new Map<number, FaceEstimate[]>(frames.map(({ sequence }) => [sequence, []]));
+  for (const row of rows) facesOf.get(row.sequence)?.push(row);
+  return frames.map((frame) => toFrame({ ...frame, faces: facesOf.get(frame.sequence) ?? [] }));
 }
 
 export async function readProgress(database: Database, streamId: string): Promise<StoredProgress> {

@@ -172,7 +172,43 @@ describe('a live subscriber', () => {
   });
 });
 
+test('whoever leaves by return() while waiting is gone at once, from frames and from statuses', async () => {
+  const hub = newHub();
+  const source = await newSource(hub);
+  const leave = async (generator: AsyncGenerator<unknown, void, undefined>): Promise<void> => {
+    const waiting = generator.next();
+    await new Promise((resolve) => setImmediate(resolve));
+    await generator.return();
+    expect((await waiting).done).toBe(true);
+  };
+  for (let index = 0; index < 20; index++) {
+    await leave(hub.frames(source.id));
+    await leave(hub.statuses());
+  }
+  expect(hub.statistics()).toEqual({ frameSubscribers: 0, statusSubscribers: 0, framesDropped: 0 });
+});
+
 describe('the status of a stream', () => {
+  test('never goes back, when a change was told while it was looked up', async () => {
+    const id = randomUUID();
+    const running = streamRecord(id, { status: 'RUNNING' });
+    const hub = createHub({
+      bufferFrames: 4,
+      replay: async () => [],
+      async streamNow() {
+        hub.publishStatus(streamRecord(id, { status: 'QUEUED' }));
+        return running;
+      },
+    });
+    const statuses = hub.statuses(id);
+    expect((await statuses.next()).value?.status).toBe('RUNNING');
+    const next = statuses.next();
+    await new Promise((resolve) => setImmediate(resolve));
+    hub.publishStatus(streamRecord(id, { status: 'COMPLETED' }));
+    expect((await next).value?.status).toBe('COMPLETED');
+    expect((await statuses.next()).done).toBe(true);
+  });
+
   test('is told as it is, at each change, and ends with its end', async () => {
     const hub = newHub();
     const source = await newSource(hub);

@@ -52,6 +52,15 @@ describe('frames', () => {
     }
   });
 
+  test('are given up to the longest page', async () => {
+    const id = await newStream(numbered(1500));
+    const page = await store.frames(id, { first: 1000 });
+    expect(page.items).toHaveLength(1000);
+    expect(page.items.every(({ faces }) => faces.length === 1)).toBe(true);
+    expect(await store.framesAfter(id, -1, 2000)).toHaveLength(1500);
+    expect(await store.lastFrames(id, 1000)).toHaveLength(1500);
+  });
+
   test('a range begins with its start and ends before its end', async () => {
     const id = await newStream(numbered(20));
     const { items } = await store.frames(id, { first: 100, fromSeconds: 0.5, toSeconds: 1 });
