@@ -11,7 +11,7 @@ export function toGraphqlError(thrown: unknown, log: Log): GraphQLError {
   const { originalError } = thrown;
   if (originalError === undefined || originalError === null || originalError instanceof GraphQLError) {
     // The query's own fault: it did not parse, did not validate, or has a value of the wrong kind.
-    return rebuilt(thrown, thrown.message, knownCode(thrown.extensions['code']) ?? 'BAD_INPUT');
+    return rebuilt(thrown, thrown.message, knownCode(thrown.extensions.code) ?? 'BAD_INPUT');
   }
   const error = asAppError(originalError, log);
   return rebuilt(thrown, error.message, error.code);

@@ -14,7 +14,7 @@ export const MAX_DIRECTIVES = 50;
 const tooComplex = {
   onReject: [
     (_context: unknown, error: GraphQLError) => {
-      error.extensions['code'] = 'QUERY_TOO_COMPLEX';
+      error.extensions.code = 'QUERY_TOO_COMPLEX';
     },
   ],
 };
