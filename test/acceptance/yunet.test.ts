@@ -13,7 +13,7 @@ test('a YuNet given by path finds the 22 faces of the six group pictures', async
   for (const number of [1, 2, 3, 4, 5, 6] as const) {
     const found = await finder.find(await readPicture(photograph(number)));
     // The face in the background of sample 1 is turned away: seen, but with too low a score to start a track.
-    faces += found.filter(({ face }) => face.score >= 0.6).length;
+    faces += found.length;
     for (const { face } of found) expect(face.landmarks.rightEye.x).toBeLessThan(face.landmarks.leftEye.x);
   }
   expect(faces).toBe(22);
