@@ -45,19 +45,19 @@ export function guardRequest(request: IncomingMessage, { maxMultipartBytes }: Gu
  * own name here. Errors: BAD_INPUT.
  */
 function guardHost({ headers }: IncomingMessage): void {
-  const name = hostName(headers.host);
-  if (name !== null && ['localhost', '127.0.0.1', '[::1]'].includes(name)) return;
+  if (isLoopbackName(headers.host)) return;
   throw new AppError('BAD_INPUT', 'This server answers only to localhost, 127.0.0.1 and [::1].');
 }
 
-/** Whether a WebSocket may be opened: not by a page of another site. Programs send no Origin. */
+/** Whether a WebSocket may be opened: not by a page of another site, and under no foreign name. Programs send no Origin. */
 export function isOwnOrigin({ headers }: IncomingMessage): boolean {
   const { origin, host } = headers;
+  if (!isLoopbackName(host)) return false;
   if (origin === undefined) return true;
   return URL.canParse(origin) && new URL(origin).host === host;
 }
 
-function hostName(host: string | undefined): string | null {
+function isLoopbackName(host: string | undefined): boolean {
   const url = `http://${host ?? ''}`;
-  return URL.canParse(url) ? new URL(url).hostname : null;
+  return URL.canParse(url) && ['localhost', '127.0.0.1', '[::1]'].includes(new URL(url).hostname);
 }
