@@ -1,7 +1,22 @@
-/** The house rules of src/: which folder may import which. ARCHITECTURE.md says why. */
+/** The house rules of src/: which folder may import which. ARCHITECTURE.md draws them. */
+
+/** What a frame passes through, each alone with its idea. */
 const STAGES = ['ingest', 'frames', 'faces', 'batches', 'model', 'estimates', 'store', 'publish'];
-const COMMON = ['flow', 'domain\\.ts$', 'errors\\.ts$', 'generated'];
-const inSource = (names) => `^src/(${names.join('|')})`;
+/** What everybody may use. */
+const COMMON = ['flow/', 'generated/', 'domain\\.ts$', 'errors\\.ts$'];
+/** Types and defaults of the settings and of the log: for those above the stages, who get them handed in. */
+const SETTINGS = ['config\\.ts$', 'log\\.ts$'];
+
+/** Of all of src/, `folder` may import itself and what `allowed` names. */
+function only(folder, allowed, comment) {
+  return {
+    name: `${folder}-imports-only-what-it-may`,
+    comment,
+    severity: 'error',
+    from: { path: `^src/${folder}/` },
+    to: { path: '^src/', pathNot: [`^src/${folder}/`, `^src/(${allowed.join('|')})`] },
+  };
+}
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 export default {
@@ -10,49 +25,56 @@ export default {
       name: 'no-circles',
       comment: 'Two files that need each other are one idea.',
       severity: 'error',
-      from: { pathNot: '^src/generated' },
+      from: { pathNot: '^src/generated/' },
       to: { circular: true },
     },
-    ...STAGES.map((stage) => ({
-      name: `stage-${stage}-stands-alone`,
-      comment: 'A stage imports no other stage, only flow, domain and errors; pipeline joins them.',
-      severity: 'error',
-      from: { path: `^src/${stage}/` },
-      to: { path: '^src/', pathNot: [`^src/${stage}/`, inSource(COMMON)] },
-    })),
-    {
-      name: 'flow-knows-no-domain',
-      comment: 'flow is generic.',
-      severity: 'error',
-      from: { path: '^src/flow/' },
-      to: { path: '^src/', pathNot: ['^src/flow/', '^src/errors\\.ts$'] },
-    },
-    {
-      name: 'transports-talk-to-pipeline-and-store',
-      comment: 'graphql and cli use what the pipeline and the store offer, nothing below them.',
-      severity: 'error',
-      from: { path: '^src/graphql/' },
-      to: { path: inSource(STAGES.filter((stage) => stage !== 'store' && stage !== 'estimates')) },
-    },
+    ...STAGES.map((stage) =>
+      only(stage, COMMON, 'A stage imports no other stage, only flow, domain and errors; pipeline joins them.'),
+    ),
+    only('flow', ['errors\\.ts$'], 'flow is generic.'),
+    only(
+      'pipeline',
+      [...COMMON, ...SETTINGS, ...STAGES.map((stage) => `${stage}/`)],
+      'pipeline joins the stages and knows no transport.',
+    ),
+    only(
+      'graphql',
+      [...COMMON, ...SETTINGS, 'pipeline/', 'store/', 'estimates/'],
+      'graphql talks to pipeline and store; estimates has the geometry that its fields are made of.',
+    ),
+    only('cli', [...COMMON, ...SETTINGS, 'pipeline/', 'store/'], 'cli talks to pipeline and store.'),
     {
       name: 'one-door-a-folder',
       comment: 'From outside a folder only its index.ts is imported.',
       severity: 'error',
-      from: { path: '^src/([^/]+)/' },
-      to: { path: '^src/([^/]+)/(?!index\\.ts$)', pathNot: ['^src/$1/', '^src/generated/'] },
+      from: { path: '^src/([^/]+)/', pathNot: '^src/generated/' },
+      to: { path: '^src/[^/]+/(?!index\\.ts$)', pathNot: ['^src/$1/', '^src/generated/'] },
     },
     {
       name: 'the-root-uses-doors-too',
       severity: 'error',
       from: { path: '^src/[^/]+\\.ts$' },
-      to: { path: '^src/[^/]+/(?!index\\.ts$)', pathNot: '^src/generated/' },
+      to: { path: '^src/[^/]+/(?!index\\.ts$)' },
+    },
+    {
+      name: 'parts-are-joined-in-one-place',
+      comment: 'main, worker and the two start files make the parts; the other files of the root are words or tools.',
+      severity: 'error',
+      from: { path: '^src/[^/]+\\.ts$', pathNot: '^src/(main|worker|start-pipeline|start-server)\\.ts$' },
+      to: { path: '^src/', pathNot: ['^src/[^/]+\\.ts$', '^src/flow/'] },
+    },
+    {
+      name: 'nobody-imports-the-root-of-the-program',
+      severity: 'error',
+      from: { path: '^src/[^/]+/' },
+      to: { path: '^src/(main|worker|start-pipeline|start-server|process-end|data-folder)\\.ts$' },
     },
     {
       name: 'fluent-ffmpeg-in-one-file',
       comment: 'It is archived, so it stays replaceable.',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/ingest/ffmpeg-arguments\\.ts$' },
-      to: { path: 'fluent-ffmpeg' },
+      to: { path: 'node_modules/(@types/)?fluent-ffmpeg' },
     },
     {
       name: 'no-development-dependency-at-run-time',

@@ -93,8 +93,8 @@ function translate(graph: TensorFlowGraph, weights: ReadonlyMap<string, Weight>)
   for (const node of graph.modelTopology.node) {
     const [from = '', second, third] = node.input ?? [];
     const side = sides.get(from) ?? SIZE;
-    const stride = Number(node.attr?.['strides']?.list?.i?.[1] ?? 1);
-    const same = Buffer.from(node.attr?.['padding']?.s ?? '', 'base64').toString() === 'SAME';
+    const stride = Number(node.attr?.strides?.list?.i?.[1] ?? 1);
+    const same = Buffer.from(node.attr?.padding?.s ?? '', 'base64').toString() === 'SAME';
     switch (node.op) {
       case 'Const':
         break;
@@ -110,7 +110,7 @@ function translate(graph: TensorFlowGraph, weights: ReadonlyMap<string, Weight>)
       case 'DepthwiseConv2dNative': {
         const kernel = weight(second);
         const depthwise = node.op === 'DepthwiseConv2dNative';
-        const fused = (node.attr?.['fused_ops']?.list?.s ?? []).map((name) => Buffer.from(name, 'base64').toString());
+        const fused = (node.attr?.fused_ops?.list?.s ?? []).map((name) => Buffer.from(name, 'base64').toString());
         const inputs = [from, builder.floats(`${second}`, ...channelsFirst(kernel, depthwise))];
         if (fused.includes('BiasAdd')) {
           const bias = weight(third);

@@ -1,166 +1,180 @@
 /**
- * Makes a clone ready to run: dependencies, ffmpeg, generated code. Behind `npm start` and `npm test`; does only what is
- * missing, and nothing of it needs the network once everything is there. Plain Node: it runs before anything is installed.
+ * Makes a clone ready to run: packages, ffmpeg, generated code. Behind `npm start`, `npm test` and `npm run check`; does
+ * only what is missing, and needs neither time nor network when nothing is. Plain Node: it runs before anything is there.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { withLock } from './setup-lock.mjs';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const MODULES = join(ROOT, 'node_modules');
+/** Inside node_modules, so that whoever deletes that folder deletes the stamps with it. */
 const STAMPS = join(MODULES, '.circumplex');
-const LOCK = join(ROOT, '.setup-lock');
-/** A set-up that takes longer than this has died. Compiling SQLite on a small machine takes three minutes. */
-const LOCK_MAX_AGE_MS = 15 * 60_000;
 const MIN_NODE = [20, 19];
 
-function fail(message) {
-  console.error(`setup: ${message}`);
+/** Something that has to be there: how to see at a glance that it is, and how to make it. */
+const STEPS = [
+  stamped('packages', {
+    inputs: ['package-lock.json'],
+    makes: 'node_modules/.package-lock.json',
+    make: installPackages,
+  }),
+  { isDone: () => isOnPath('ffmpeg') && isOnPath('ffprobe'), make: installFfmpeg },
+  stamped('prisma', {
+    inputs: ['prisma/schema.prisma', 'prisma.config.ts', 'node_modules/prisma/package.json'],
+    makes: 'src/generated/prisma/client.ts',
+    make: generateDatabaseClient,
+  }),
+  stamped('graphql', {
+    inputs: ['schema.graphql', 'codegen.ts', 'node_modules/@graphql-codegen/cli/package.json'],
+    makes: 'src/generated/graphql.ts',
+    make: generateSchemaTypes,
+  }),
+];
+
+checkNode();
+if (!STEPS.every((step) => step.isDone())) {
+  withLock(join(ROOT, '.setup-lock'), () => {
+    // In order, and looked at again: packages may have just come, or a set-up beside this one has done the work.
+    for (const step of STEPS) if (!step.isDone()) step.make();
+  });
+}
+
+function fail(message, output = '') {
+  console.error(`setup: ${message}${output === '' ? '' : `\n${output.slice(-4000)}`}`);
   process.exit(1);
 }
 
-function run(program, args, { env = {}, quiet = true } = {}) {
-  const done = spawnSync(program, args, {
+function run(program, args, env = {}) {
+  const { status, stdout, stderr, error } = spawnSync(program, args, {
     cwd: ROOT,
     encoding: 'utf8',
-    stdio: quiet ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
     maxBuffer: 64 * 1024 * 1024,
   });
-  return { ok: done.status === 0, output: `${done.stdout ?? ''}${done.stderr ?? ''}` };
+  return { ok: status === 0, output: error === undefined ? `${stdout}${stderr}` : error.message };
 }
 
-function exists(program) {
-  return spawnSync(program, ['-version'], { stdio: 'ignore' }).status === 0;
+function isOnPath(program) {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
 }
 
-/** A hash of the files' bytes and names; a missing file counts as such. */
-function fingerprint(paths) {
-  const hash = createHash('sha256').update(process.version);
-  for (const path of paths) {
-    const file = join(ROOT, path);
-    hash.update(`\0${path}\0`).update(existsSync(file) ? readFileSync(file) : '(missing)');
-  }
-  return hash.digest('hex');
-}
-
-/** Runs `work` unless it was done for these very inputs and what it makes is there. */
-function once(name, { inputs, makes }, work) {
+/** A step that is done when `makes` exists and was made from these very inputs, under this version of Node. */
+function stamped(name, { inputs, makes, make }) {
   const stamp = join(STAMPS, name);
-  const wanted = fingerprint(inputs);
-  if (existsSync(join(ROOT, makes)) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
-  work();
-  mkdirSync(STAMPS, { recursive: true });
-  writeFileSync(stamp, wanted);
+  const fingerprint = () => {
+    const hash = createHash('sha256').update(process.version);
+    for (const path of inputs) {
+      const file = join(ROOT, path);
+      hash.update(`\0${path}\0`).update(existsSync(file) ? readFileSync(file) : '(missing)');
+    }
+    return hash.digest('hex');
+  };
+  return {
+    isDone: () => existsSync(join(ROOT, makes)) && existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint(),
+    make: () => {
+      make();
+      mkdirSync(STAMPS, { recursive: true });
+      writeFileSync(stamp, fingerprint());
+    },
+  };
 }
 
 function checkNode() {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const [major, minor] = process.versions.node.split('.').map(Number);
   if (major > MIN_NODE[0] || (major === MIN_NODE[0] && minor >= MIN_NODE[1])) return;
   fail(`Node ${MIN_NODE.join('.')} or later is needed; this is ${process.versions.node}. See https://nodejs.org`);
 }
 
-/** How packages of the system are installed here without a question; `null` where they cannot be. */
+/** How packages of the system are installed here without a question: a function of their names, or null. */
 function systemInstaller() {
-  if (process.platform === 'darwin') {
-    return spawnSync('brew', ['--version'], { stdio: 'ignore' }).status === 0
-      ? (names) => run('brew', ['install', ...names])
-      : null;
-  }
-  if (spawnSync('apt-get', ['--version'], { stdio: 'ignore' }).status !== 0) return null;
+  if (isOnPath('brew')) return (names) => run('brew', ['install', ...names]);
+  if (!isOnPath('apt-get')) return null;
   const root = process.getuid?.() === 0;
-  if (!root && spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status !== 0) return null;
-  const [program, ...before] = root ? ['apt-get'] : ['sudo', '-n', 'apt-get'];
-  const env = { DEBIAN_FRONTEND: 'noninteractive' };
+  if (!root && !(isOnPath('sudo') && run('sudo', ['-n', 'true']).ok)) return null;
+  const aptGet = (...args) => {
+    const command = ['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-qq', ...args];
+    return root ? run(command[0], command.slice(1)) : run('sudo', ['-n', ...command]);
+  };
   return (names) => {
-    run(program, [...before, 'update', '-qq'], { env });
-    return run(program, [...before, 'install', '-y', '-qq', '--no-install-recommends', ...names], { env });
+    const install = () => aptGet('install', '-y', '--no-install-recommends', ...names);
+    const first = install();
+    // On a fresh machine the lists of packages are missing, on an old one they are stale.
+    if (first.ok) return first;
+    const update = aptGet('update');
+    const second = install();
+    return { ok: second.ok, output: `${update.output}${second.output}` };
   };
 }
 
 function installFfmpeg() {
-  if (exists('ffmpeg') && exists('ffprobe')) return;
-  const byHand = process.platform === 'darwin' ? 'brew install ffmpeg' : 'sudo apt-get install ffmpeg';
+  const byHand = isOnPath('apt-get') ? 'sudo apt-get install ffmpeg' : 'brew install ffmpeg, or https://ffmpeg.org';
   const install = systemInstaller();
-  if (install === null)
-    fail(`ffmpeg is missing and may not be installed from here. Install it (${byHand}), then try again.`);
+  if (install === null) {
+    fail(`ffmpeg and ffprobe are missing, and may not be installed from here. Install them (${byHand}) and try again.`);
+  }
   console.log('setup: installing ffmpeg');
   const { output } = install(['ffmpeg']);
-  if (!exists('ffmpeg') || !exists('ffprobe'))
-    fail(`ffmpeg could not be installed. Try it by hand: ${byHand}\n${output.slice(-2000)}`);
+  if (isOnPath('ffmpeg') && isOnPath('ffprobe')) return;
+  fail(`ffmpeg could not be installed. Install it by hand (${byHand}) and try again.`, output);
 }
 
-/** SQLite's binding is native: npm downloads a build of it or compiles one. A loaded binding is the only proof. */
+/**
+ * Scripts of packages stay off: of all that have one, only SQLite's binding needs it (it fetches a build of itself or
+ * compiles one). onnxruntime would fetch CUDA libraries, Prisma an engine that nothing here uses.
+ */
+function installPackages() {
+  console.log('setup: installing packages (npm ci)');
+  // Development packages as well, whatever NODE_ENV says: they generate the code and load the sources.
+  const { ok, output } = run('npm', ['ci', '--ignore-scripts', '--include=dev', '--no-audit', '--no-fund']);
+  if (!ok) fail('npm ci failed.', output);
+  const rebuild = () => run('npm', ['rebuild', 'better-sqlite3', '--foreground-scripts', '--ignore-scripts=false']);
+  let built = rebuild();
+  if (sqliteLoads()) return;
+  const install = isOnPath('apt-get') ? systemInstaller() : null;
+  if (install !== null) {
+    console.log('setup: installing a C++ compiler for the SQLite binding');
+    install(['build-essential', 'python3']);
+    built = rebuild();
+    if (sqliteLoads()) return;
+  }
+  fail(
+    'the SQLite binding could be neither fetched nor compiled. Install a C++ compiler, make and python3 (on Debian: ' +
+      'sudo apt-get install build-essential python3) and try again.',
+    built.output,
+  );
+}
+
+/** A loaded binding is the only proof. */
 function sqliteLoads() {
   return run(process.execPath, ['-e', "new (require('better-sqlite3'))(':memory:').close()"]).ok;
 }
 
-function installDependencies() {
-  once('dependencies', { inputs: ['package-lock.json'], makes: 'node_modules/.package-lock.json' }, () => {
-    console.log('setup: installing dependencies (npm ci)');
-    const { ok, output } = run('npm', ['ci', '--no-audit', '--no-fund']);
-    if (!ok) fail(`npm ci failed:\n${output.slice(-4000)}`);
-    if (sqliteLoads()) return;
-    const rebuild = () => run('npm', ['rebuild', 'better-sqlite3', '--foreground-scripts']);
-    console.log('setup: building the SQLite binding');
-    if (rebuild().ok && sqliteLoads()) return;
-    const install = process.platform === 'darwin' ? null : systemInstaller();
-    if (install !== null) install(['build-essential', 'python3']);
-    const last = rebuild();
-    if (!last.ok || !sqliteLoads()) {
-      fail(
-        `The SQLite binding could not be built. Install a C++ compiler, make and python3, then try again.\n${last.output.slice(-3000)}`,
-      );
-    }
-  });
+function generateDatabaseClient() {
+  console.log('setup: generating the database client');
+  // The generator needs no schema engine, but the command line would fetch one: it is told that there is one.
+  const engine = ['/bin/true', '/usr/bin/true'].find((path) => existsSync(path)) ?? process.execPath;
+  const env = { PRISMA_SCHEMA_ENGINE_BINARY: engine, PRISMA_HIDE_UPDATE_MESSAGE: '1', CHECKPOINT_DISABLE: '1' };
+  const { ok, output } = run(join(MODULES, '.bin', 'prisma'), ['generate'], env);
+  if (!ok) fail('prisma generate failed.', output);
 }
 
-function generateCode() {
-  const bin = (name) => join(MODULES, '.bin', name);
-  const versions = 'node_modules/.package-lock.json';
-  once(
-    'prisma',
-    { inputs: ['prisma/schema.prisma', 'prisma.config.ts', versions], makes: 'src/generated/prisma/client.ts' },
-    () => {
-      console.log('setup: generating the database client');
-      // The generator needs no schema engine, but the command line would fetch one: it is told that there is one.
-      const engine = existsSync('/bin/true') ? '/bin/true' : '/usr/bin/true';
-      const { ok, output } = run(bin('prisma'), ['generate'], {
-        env: { PRISMA_SCHEMA_ENGINE_BINARY: engine, PRISMA_HIDE_UPDATE_MESSAGE: '1' },
-      });
-      if (!ok) fail(`prisma generate failed:\n${output.slice(-4000)}`);
-    },
-  );
-  once('graphql', { inputs: ['schema.graphql', 'codegen.ts', versions], makes: 'src/generated/graphql.ts' }, () => {
-    console.log('setup: generating the types of the schema');
-    const { ok, output } = run(bin('graphql-codegen'), ['--config', 'codegen.ts', '--silent']);
-    if (!ok) fail(`graphql-codegen failed:\n${output.slice(-4000)}`);
-  });
+function generateSchemaTypes() {
+  console.log('setup: generating the types of the schema');
+  const { ok, output } = run(join(MODULES, '.bin', 'graphql-codegen'), ['--config', 'codegen.ts', '--silent']);
+  if (ok) return;
+  // A half-written file would pass for a whole one.
+  rmSync(join(ROOT, 'src/generated/graphql.ts'), { force: true });
+  fail('graphql-codegen failed.', output);
 }
-
-/** One set-up at a time: a second one waits for the first and then finds nothing missing. */
-function withLock(work) {
-  for (;;) {
-    try {
-      mkdirSync(LOCK);
-      break;
-    } catch {
-      const age = existsSync(LOCK) ? Date.now() - statSync(LOCK).mtimeMs : 0;
-      if (age > LOCK_MAX_AGE_MS) rmSync(LOCK, { recursive: true, force: true });
-      else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 250);
-    }
-  }
-  const release = () => rmSync(LOCK, { recursive: true, force: true });
-  process.once('exit', release);
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
-  work();
-}
-
-checkNode();
-withLock(() => {
-  installDependencies();
-  installFfmpeg();
-  generateCode();
-});
