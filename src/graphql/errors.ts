@@ -30,13 +30,15 @@ function fromAppError({ message, code }: AppError): GraphQLError {
   return new GraphQLError(message, { extensions: extensions(code) });
 }
 
-function rebuilt({ nodes, source, positions, path }: GraphQLError, message: string, code: ErrorCode): GraphQLError {
+function rebuilt(error: GraphQLError, message: string, code: ErrorCode): GraphQLError {
+  const { nodes, source, positions, path, extensions: given } = error;
   return new GraphQLError(message, {
     ...(nodes === undefined ? {} : { nodes }),
     ...(source === undefined ? {} : { source }),
     ...(positions === undefined ? {} : { positions }),
     ...(path === undefined ? {} : { path }),
-    extensions: extensions(code),
+    // `http` is yoga's own word for the answer's status; it does not leave the server.
+    extensions: { ...extensions(code), ...('http' in given ? { http: given.http } : {}) },
   });
 }
 

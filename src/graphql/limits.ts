@@ -7,8 +7,11 @@ export const MAX_DEPTH = 12;
 export const MAX_ALIASES = 30;
 /** Some four times the longest example of the documents. */
 export const MAX_TOKENS = 2000;
-/** Fields weighted by depth (1.5 a level): every field of everything is about 3,000. */
-export const MAX_COST = 10_000;
+/**
+ * Fields weighted by depth (1.5 a level) and multiplied by written page lengths: every field of a longest page of frames
+ * is about 700,000. What lists may hold together is limited by their items.
+ */
+export const MAX_COST = 2_000_000;
 export const MAX_DIRECTIVES = 50;
 
 const tooComplex = {

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
-import { createSchema, createYoga, type YogaServerInstance } from 'graphql-yoga';
+import { createSchema, createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { Context } from './context.ts';
 import { toGraphqlError } from './errors.ts';
+import { itemsLimitPlugin } from './items-limit.ts';
 import { limitsPlugin } from './limits.ts';
 import { Mutation } from './resolvers/mutations.ts';
 import { objects } from './resolvers/objects.ts';
@@ -44,6 +45,17 @@ export function createGraphql(context: Context): Yoga {
     renderGraphiQL,
     logging: false,
     maskedErrors: { maskError: (error) => toGraphqlError(error, context.log) },
-    plugins: [limitsPlugin()],
+    plugins: [codedValidation(context), limitsPlugin(), itemsLimitPlugin()],
   });
+}
+
+/** Errors of validation do not pass `maskError`; they get their code here, whichever transport carries them. */
+function codedValidation({ log }: Context): Plugin {
+  return {
+    onValidate:
+      () =>
+      ({ result, setResult }) => {
+        setResult(result.map((error: unknown) => toGraphqlError(error, log)));
+      },
+  };
 }

@@ -1,6 +1,6 @@
 /** A whole server on a free port over a data folder of its own, and the few ways in which tests talk to it. */
-import { readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { type Client, createClient } from 'graphql-ws';
 import { pino } from 'pino';
 import WebSocket from 'ws';
@@ -31,6 +31,14 @@ export interface TestServer extends AsyncDisposable {
     files: readonly { readonly name: string; readonly bytes: Uint8Array }[],
     fields: string,
   ): Promise<Answer>;
+  /** Any multipart request; each file fills the variable of its path, such as `variables.input.file`. */
+  upload(
+    query: string,
+    variables: Record<string, unknown>,
+    files: Readonly<Record<string, { readonly name: string; readonly bytes: Uint8Array }>>,
+  ): Promise<Answer>;
+  /** Names of what lies in the folder of uploads. */
+  uploadedFiles(): Promise<string[]>;
   putMedia(bytes: Uint8Array): Promise<{ readonly status: number; readonly body: Record<string, unknown> }>;
   /** Sends a file by PUT /media, starts its analysis and gives the stream's id. */
   submitVideo(path: string): Promise<string>;
@@ -68,14 +76,11 @@ export async function openServer(settings: Record<string, string> = {}): Promise
     dataDir: folder.path,
     query,
     putMedia,
-    async uploadPictures(files, fields) {
-      const response = await fetch(url, {
-        method: 'POST',
-        headers: { 'x-graphql-yoga-csrf': '1' },
-        body: pictureForm(files, fields),
-      });
-      return (await response.json()) as Answer;
+    uploadPictures: (files, fields) => postForm(url, pictureForm(files, fields)),
+    upload(text, variables, files) {
+      return postForm(url, multipartForm(text, variables, files));
     },
+    uploadedFiles: () => readdir(join(folder.path, 'uploads')),
     async submitVideo(path) {
       const { body } = await putMedia(await readFile(path));
       const { data, errors } = await query(
@@ -93,16 +98,31 @@ export async function openServer(settings: Record<string, string> = {}): Promise
   };
 }
 
-/** The body that the multipart request specification asks for. */
+async function postForm(url: string, body: FormData): Promise<Answer> {
+  const response = await fetch(url, { method: 'POST', headers: { 'x-graphql-yoga-csrf': '1' }, body });
+  return (await response.json()) as Answer;
+}
+
+/** `analyzeImage` over files. */
 export function pictureForm(
   files: readonly { readonly name: string; readonly bytes: Uint8Array }[],
   fields: string,
 ): FormData {
   const query = `mutation ($files: [Upload!]!) { analyzeImage(input: { files: $files }) { ${fields} } }`;
+  const paths = Object.fromEntries(files.map((file, index) => [`variables.files.${index}`, file] as const));
+  return multipartForm(query, { files: files.map(() => null) }, paths);
+}
+
+/** The body that the multipart request specification asks for. */
+function multipartForm(
+  query: string,
+  variables: Record<string, unknown>,
+  files: Readonly<Record<string, { readonly name: string; readonly bytes: Uint8Array }>>,
+): FormData {
   const form = new FormData();
-  form.set('operations', JSON.stringify({ query, variables: { files: files.map(() => null) } }));
-  form.set('map', JSON.stringify(Object.fromEntries(files.map((_, index) => [index, [`variables.files.${index}`]]))));
-  for (const [index, { name, bytes }] of files.entries()) {
+  form.set('operations', JSON.stringify({ query, variables }));
+  form.set('map', JSON.stringify(Object.fromEntries(Object.keys(files).map((path, index) => [index, [path]]))));
+  for (const [index, { name, bytes }] of Object.values(files).entries()) {
     form.set(String(index), new Blob([new Uint8Array(bytes)]), name);
   }
   return form;

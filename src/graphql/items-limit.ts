@@ -1,0 +1,73 @@
+import {
+  type DocumentNode,
+  GraphQLError,
+  type GraphQLObjectType,
+  type GraphQLSchema,
+  getArgumentValues,
+  getNamedType,
+  getOperationAST,
+  isObjectType,
+  Kind,
+  type SelectionSetNode,
+} from 'graphql';
+import type { Plugin } from 'graphql-yoga';
+
+/** Items that all lists of one operation may ask for together: some hundred megabytes at the very most. */
+export const MAX_ITEMS = 10_000;
+
+interface Operation {
+  readonly schema: GraphQLSchema;
+  readonly document: DocumentNode;
+  readonly operationName?: string | null;
+  readonly variableValues?: Record<string, unknown> | null;
+}
+
+/**
+ * Refuses an operation whose pages together, lists within lists multiplied, ask for more than {@link MAX_ITEMS}:
+ * QUERY_TOO_COMPLEX. Unlike a cost over the text of a query, this knows the values of variables and the defaults.
+ */
+export function itemsLimitPlugin(): Plugin {
+  const check = ({ args }: { readonly args: Operation }): void => {
+    const items = countItems(args);
+    if (items <= MAX_ITEMS) return;
+    throw new GraphQLError(
+      `The lists of this query ask for up to ${items} items together and ${MAX_ITEMS} is the limit; ask for shorter pages.`,
+      { extensions: { code: 'QUERY_TOO_COMPLEX', retryable: false } },
+    );
+  };
+  return { onExecute: check, onSubscribe: check };
+}
+
+function countItems({ schema, document, operationName, variableValues }: Operation): number {
+  const operation = getOperationAST(document, operationName);
+  const root = operation && schema.getRootType(operation.operation);
+  if (!operation || !root) return 0;
+  const fragments = new Map(
+    document.definitions.flatMap((node) => (node.kind === Kind.FRAGMENT_DEFINITION ? [[node.name.value, node]] : [])),
+  );
+
+  function within(selections: SelectionSetNode, type: GraphQLObjectType): number {
+    let items = 0;
+    for (const node of selections.selections) {
+      if (node.kind !== Kind.FIELD) {
+        const inner = node.kind === Kind.INLINE_FRAGMENT ? node : fragments.get(node.name.value);
+        if (inner) items += within(inner.selectionSet, type);
+        continue;
+      }
+      const field = type.getFields()[node.name.value];
+      if (field === undefined) continue;
+      const next = getNamedType(field.type);
+      const below = node.selectionSet && isObjectType(next) ? within(node.selectionSet, next) : 0;
+      if (field.args.some(({ name }) => name === 'first')) {
+        const { first } = getArgumentValues(field, node, variableValues);
+        // A length that is no length is refused by the store.
+        const length = typeof first === 'number' && first > 0 ? first : 1;
+        items += length * (1 + below);
+      } else {
+        items += below;
+      }
+    }
+    return items;
+  }
+  return within(operation.selectionSet, root);
+}
