@@ -35,12 +35,9 @@ const client = createClient({ url: address.replace(/^http/, 'ws'), webSocketImpl
 let after: string | null = null;
 for (;;) {
   try {
-    const results = client.iterate<{ frames: Frame }>({ query: QUERY, variables: { streamId, after } });
-    for await (const { data, errors } of results) {
-      if (errors !== undefined) throw new Error(errors.map(({ message }) => message).join('; '));
-      if (!data) continue;
-      print(data.frames);
-      after = data.frames.cursor;
+    for await (const frame of framesAfter(after)) {
+      print(frame);
+      after = frame.cursor;
     }
     break;
   } catch (reason) {
@@ -51,6 +48,14 @@ for (;;) {
   }
 }
 await client.dispose();
+
+async function* framesAfter(cursor: string | null): AsyncGenerator<Frame> {
+  const variables = { streamId, after: cursor };
+  for await (const { data, errors } of client.iterate<{ frames: Frame }>({ query: QUERY, variables })) {
+    if (errors !== undefined) throw new Error(errors.map(({ message }) => message).join('; '));
+    if (data) yield data.frames;
+  }
+}
 
 function print({ sequence, ptsSeconds, droppedBefore, faces }: Frame): void {
   const seen = faces.map(

@@ -61,8 +61,8 @@ describe('migrations', () => {
     expect(rows.map(({ migration_name }) => migration_name)).toEqual((await readdir(MIGRATIONS)).sort());
     for (const row of rows) {
       expect(row).toMatchObject({ applied_steps_count: 1, rolled_back_at: null });
-      expect(row['checksum']).toMatch(/^[0-9a-f]{64}$/);
-      expect(row['finished_at']).not.toBeNull();
+      expect(row.checksum).toMatch(/^[0-9a-f]{64}$/);
+      expect(row.finished_at).not.toBeNull();
     }
     database.close();
   });
