@@ -76,10 +76,16 @@ test('a subscriber that stalls is bounded in memory and told what it lost, while
 async function subscriber(url: string) {
   const socket = new WebSocket(url.replace(/^http/, 'ws'), 'graphql-transport-ws');
   const got: { readonly sequence: number; readonly droppedBefore: number }[] = [];
+  const query = `subscription { frames(streamId: "${STREAM_ID}") { sequence droppedBefore
+    faces { box { x y width height } landmarks { name x y } expressions { expression probability } } } }`;
   const ended = new Promise<void>((resolve, reject) => {
     socket.once('close', () => reject(new Error('the server closed the socket')));
     socket.on('message', (bytes) => {
       const message = JSON.parse(String(bytes)) as { type: string; payload: { data: { frames: (typeof got)[0] } } };
+      // Nothing may be asked for before the connection is acknowledged.
+      if (message.type === 'connection_ack') {
+        socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query } }));
+      }
       if (message.type === 'next') got.push(message.payload.data.frames);
       if (message.type === 'complete') resolve();
     });
@@ -88,9 +94,6 @@ async function subscriber(url: string) {
   ended.catch(() => undefined);
   await new Promise((resolve) => socket.once('open', resolve));
   socket.send(JSON.stringify({ type: 'connection_init' }));
-  const query = `subscription { frames(streamId: "${STREAM_ID}") { sequence droppedBefore
-    faces { box { x y width height } landmarks { name x y } expressions { expression probability } } } }`;
-  socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query } }));
   return { socket, got, ended };
 }
 

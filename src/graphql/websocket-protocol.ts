@@ -1,0 +1,60 @@
+import type { IncomingMessage } from 'node:http';
+import type { ExecutionArgs, ExecutionResult } from 'graphql';
+import { makeServer, type Server } from 'graphql-ws';
+import { AppError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { toGraphqlError } from './errors.ts';
+import type { Yoga } from './yoga.ts';
+
+/** The first message of a connection must come within this time. */
+const INIT_TIMEOUT_MS = 5_000;
+/** Operations of one connection at once; a client that wants more opens another. */
+const MAX_OPERATIONS = 64;
+
+/** What an operation knows of its connection. */
+export interface Connection {
+  readonly request: IncomingMessage;
+}
+
+/** The protocol graphql-transport-ws, which executes as the other transports do: same limits, same errors. */
+export function webSocketProtocol(yoga: Yoga, log: Log): Server<Connection> {
+  return makeServer<Record<string, unknown>, Connection>({
+    connectionInitWaitTimeout: INIT_TIMEOUT_MS,
+    execute: (args) => (args as EnvelopedArgs).rootValue.execute(args),
+    subscribe: (args) => (args as EnvelopedArgs).rootValue.subscribe(args),
+    async onSubscribe({ subscriptions, extra }, _, { query, operationName, variables }) {
+      // The new one is among them already.
+      if (Object.keys(subscriptions).length > MAX_OPERATIONS) {
+        const message = `A connection may have ${MAX_OPERATIONS} operations at once; end some or open another.`;
+        return [toGraphqlError(new AppError('OVERLOADED', message), log)];
+      }
+      const { schema, execute, subscribe, contextFactory, parse, validate } = yoga.getEnveloped({
+        req: extra.request,
+        params: { query, operationName, variables },
+      });
+      try {
+        const document = parse(query);
+        const errors = validate(schema, document);
+        if (errors.length > 0) return errors.map((error: unknown) => toGraphqlError(error, log));
+        return {
+          schema,
+          operationName,
+          document,
+          variableValues: variables,
+          contextValue: await contextFactory(),
+          rootValue: { execute, subscribe },
+        };
+      } catch (thrown) {
+        return [toGraphqlError(thrown, log)];
+      }
+    },
+    onError: (_, __, ___, errors) => errors.map((error) => toGraphqlError(error, log).toJSON()),
+  });
+}
+
+interface EnvelopedArgs extends ExecutionArgs {
+  readonly rootValue: {
+    readonly execute: (args: ExecutionArgs) => ExecutionResult;
+    readonly subscribe: (args: ExecutionArgs) => Promise<AsyncIterableIterator<ExecutionResult>>;
+  };
+}
