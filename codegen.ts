@@ -16,7 +16,7 @@ const config: CodegenConfig = {
           ID: 'string',
           DateTime: { input: 'Date', output: 'Date' },
           Cursor: { input: 'string', output: 'string' },
-          Upload: { input: 'File', output: 'never' },
+          Upload: { input: 'File | Promise<File>', output: 'never' },
         },
         mappers: {
           Stream: '../domain.ts#StreamRecord',

@@ -9,4 +9,6 @@ export interface Context {
   readonly store: Store;
   readonly config: Config;
   readonly log: Log;
+  /** Fires when the server stops: what would wait for ever ends with ABORTED. */
+  readonly closing: AbortSignal;
 }

@@ -9,35 +9,28 @@ export const PREFLIGHT_HEADERS = [
   'apollo-require-preflight',
   'graphql-require-preflight',
 ] as const;
-const MAX_JSON_BYTES = 1024 * 1024;
-
-export interface GuardLimits {
-  /** Largest multipart body. */
-  readonly maxMultipartBytes: number;
-}
 
 /**
- * Refuses what another site makes a browser send, and bodies that are too large, before a byte of the body is read.
- * Errors: BAD_INPUT, UPLOAD_TOO_LARGE.
+ * Refuses what the page of another site makes a browser send, before a byte of the body is read. Programs send none of
+ * the headers that are looked at here but Host. Errors: BAD_INPUT.
  */
-export function guardRequest(request: IncomingMessage, { maxMultipartBytes }: GuardLimits): void {
+export function guardRequest(request: IncomingMessage): void {
   guardHost(request);
+  const { 'sec-fetch-site': site, 'sec-fetch-mode': mode } = request.headers;
+  // A link from elsewhere may open GraphiQL; whatever else another site asks for, it could not read the answer.
+  if (site === 'cross-site' && mode !== 'navigate') {
+    throw new AppError('BAD_INPUT', 'Pages of other sites may not use this server.');
+  }
   if (request.method !== 'POST') return;
-  const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
+  const type = contentType(request);
   if ((type === '' || SIMPLE_TYPES.includes(type)) && !PREFLIGHT_HEADERS.some((name) => name in request.headers)) {
     throw new AppError('BAD_INPUT', `A request of this content type needs the header ${PREFLIGHT_HEADERS[0]}: 1.`);
   }
-  const length = Number(request.headers['content-length']);
-  if (!Number.isSafeInteger(length)) {
-    throw new AppError('BAD_INPUT', 'The request needs a Content-Length, so that its size is known before it is read.');
-  }
-  const limit = type === 'multipart/form-data' ? maxMultipartBytes : MAX_JSON_BYTES;
-  if (length > limit) {
-    throw new AppError(
-      'UPLOAD_TOO_LARGE',
-      `The request has ${length} bytes and ${limit} is the limit here; send large videos by PUT /media.`,
-    );
-  }
+}
+
+/** Lower case, without parameters; empty where none is given. */
+export function contentType({ headers }: IncomingMessage): string {
+  return (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
 }
 
 /**

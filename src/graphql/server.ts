@@ -1,9 +1,10 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AppError } from '../errors.ts';
 import type { Context } from './context.ts';
-import { guardRequest } from './guard.ts';
+import { contentType, guardRequest } from './guard.ts';
 import { receiveMedia, refuse } from './media-upload.ts';
+import { announcedBytes, createBodyBudget, limitBody, tooLarge } from './request-body.ts';
 import { serveWebSocket } from './websocket.ts';
 import { createGraphql, GRAPHQL_PATH, type Yoga } from './yoga.ts';
 
@@ -13,19 +14,25 @@ export interface GraphqlServer extends AsyncDisposable {
 }
 
 const MEDIA_PATH = '/media';
-/** Pictures of one multipart request in memory, in sizes of the largest picture. */
+/** Operations and their variables. */
+const MAX_JSON_BYTES = 1024 * 1024;
+/** Largest multipart request, in sizes of the largest picture. */
 const PICTURES_A_REQUEST = 4;
-/** Multipart bodies are held in memory while they are read; further requests are refused. */
-const MAX_MULTIPART_AT_ONCE = 8;
+/** Multipart requests of the largest size that may be in memory together; many more of the usual size. */
+const LARGEST_REQUESTS_AT_ONCE = 2;
+/** A client that sends nothing of its body for so long is cut off. */
+const BODY_IDLE_MS = 60_000;
 /** Requests that are still open when the server stops get so long. */
 const CLOSE_LIMIT_MS = 3000;
 
 /** Starts HTTP, WebSocket and server-sent events on one port. Errors: CONFIG_INVALID when it cannot be listened on. */
-export async function startServer(context: Context): Promise<GraphqlServer> {
-  const { config, log } = context;
+export async function startServer(parts: Omit<Context, 'closing'>): Promise<GraphqlServer> {
+  const { config, log } = parts;
+  const closing = new AbortController();
+  const context: Context = { ...parts, closing: closing.signal };
   const yoga = createGraphql(context);
   const server = createServer(listener(context, yoga));
-  // An upload may take hours; what must not is the time until its headers have come.
+  // An upload may take hours; what must not is the time until its headers have come, or between two of its parts.
   server.requestTimeout = 0;
   await listen(server, { host: config.host, port: config.port });
   const sockets = serveWebSocket(server, yoga, log);
@@ -35,7 +42,10 @@ export async function startServer(context: Context): Promise<GraphqlServer> {
     url: `http://${host}:${port}${GRAPHQL_PATH}`,
     async [Symbol.asyncDispose]() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      await sockets[Symbol.asyncDispose]();
+      // WebSockets first: their close says why, and no operation over them needs to say it again.
+      const socketsClosed = sockets[Symbol.asyncDispose]();
+      closing.abort();
+      await socketsClosed;
       server.closeIdleConnections();
       const cut = setTimeout(() => server.closeAllConnections(), CLOSE_LIMIT_MS);
       await closed;
@@ -47,11 +57,27 @@ export async function startServer(context: Context): Promise<GraphqlServer> {
 
 function listener(context: Context, yoga: Yoga): RequestListener {
   const { config, log } = context;
-  const limits = { maxMultipartBytes: config.maxImageBytes * PICTURES_A_REQUEST };
-  let multipart = 0;
+  const maxMultipartBytes = config.maxImageBytes * PICTURES_A_REQUEST;
+  const budget = createBodyBudget(maxMultipartBytes * LARGEST_REQUESTS_AT_ONCE);
+
+  function prepareBody(request: IncomingMessage, response: ServerResponse): void {
+    const isMultipart = contentType(request) === 'multipart/form-data';
+    const limitBytes = isMultipart ? maxMultipartBytes : MAX_JSON_BYTES;
+    const announced = announcedBytes(request);
+    if (announced !== null && announced > limitBytes) throw tooLarge(limitBytes);
+    if (isMultipart) response.once('close', budget.reserve(announced ?? limitBytes));
+    if (announced === null) {
+      limitBody(request, limitBytes, (thrown) => refuse(request, response, { thrown, log }));
+    }
+    request.setTimeout(BODY_IDLE_MS, () => request.destroy());
+    request.once('end', () => request.setTimeout(0));
+  }
+
   return (request, response) => {
+    response.setHeader('x-content-type-options', 'nosniff');
+    response.setHeader('x-frame-options', 'DENY');
     try {
-      guardRequest(request, limits);
+      guardRequest(request);
       const path = (request.url ?? '/').split('?')[0];
       if (path === MEDIA_PATH) {
         void receiveMedia(request, response, context);
@@ -63,15 +89,7 @@ function listener(context: Context, yoga: Yoga): RequestListener {
           `There is nothing here; GraphQL is at ${GRAPHQL_PATH}, uploads go to ${MEDIA_PATH}.`,
         );
       }
-      if (request.headers['content-type']?.startsWith('multipart/') === true) {
-        if (multipart >= MAX_MULTIPART_AT_ONCE) {
-          throw new AppError('OVERLOADED', 'Too many uploads at once; try again in a moment, or use PUT /media.');
-        }
-        multipart += 1;
-        response.once('close', () => {
-          multipart -= 1;
-        });
-      }
+      if (request.method === 'POST') prepareBody(request, response);
       Promise.resolve(yoga(request, response)).catch((thrown: unknown) => refuse(request, response, { thrown, log }));
     } catch (thrown) {
       refuse(request, response, { thrown, log });

@@ -47,7 +47,7 @@ export const Mutation: MutationResolvers = {
   deleteImage: (_, { id }, { store }) => store.deleteImage(id),
 };
 
-async function analyzeOne(upload: File, store: boolean, { pipeline, log }: Context) {
+async function analyzeOne(upload: File | Promise<File>, store: boolean, { pipeline, log }: Context) {
   const file = await upload;
   const name = nameOf(file);
   try {

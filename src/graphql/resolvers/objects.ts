@@ -1,8 +1,8 @@
 /** The schema's objects, from what stands behind them. */
 import { EXPRESSIONS, LANDMARK_NAMES, type LandmarkName } from '../../domain.ts';
 import { ERROR_KINDS, type ErrorCode } from '../../errors.ts';
-import { angleDegrees, intensity, quadrant } from '../../estimates/index.ts';
 import type { LandmarkName as LandmarkEnum, Resolvers } from '../../generated/graphql.ts';
+import { angleDegrees, intensity, quadrant } from '../../pipeline/index.ts';
 import { decodeFrameCursor, decodeTrackCursor, encodeFrameCursor, encodeTrackCursor } from '../../store/index.ts';
 import { connection } from '../connection.ts';
 import { trackId, trackNumberOf } from '../models.ts';

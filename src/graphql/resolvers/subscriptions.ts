@@ -1,32 +1,48 @@
 import type { StreamRecord } from '../../domain.ts';
+import { AppError } from '../../errors.ts';
+import { endable } from '../../flow/index.ts';
 import type { SubscriptionResolvers } from '../../generated/graphql.ts';
 import type { FrameDelivery } from '../../pipeline/index.ts';
 import { decodeFrameCursor } from '../../store/index.ts';
 import type { FrameModel } from '../models.ts';
-import { abortedWith } from './aborted-with.ts';
 
 /** How often a running stream's progress is told while its status stays the same. */
 const PROGRESS_EVERY_MS = 1000;
 
 export const Subscription: SubscriptionResolvers = {
   frames: {
-    subscribe: (_, { streamId, after, fromStart, includeEmpty }, { pipeline }) => {
-      const afterSequence = typeof after === 'string' ? decodeFrameCursor(streamId, after) : fromStart ? -1 : undefined;
-      return abortedWith((signal) =>
-        models(
-          pipeline.subscribeFrames(streamId, { signal, ...(afterSequence === undefined ? {} : { afterSequence }) }),
-          includeEmpty ?? true,
-        ),
+    subscribe: (_, { streamId, after, fromStart, includeEmpty }, { pipeline, closing }) => {
+      const start = fromStart === false ? undefined : -1;
+      const afterSequence = typeof after === 'string' ? decodeFrameCursor(streamId, after) : start;
+      const from = afterSequence === undefined ? {} : { afterSequence };
+      return untilClosing(closing, (signal) =>
+        models(pipeline.subscribeFrames(streamId, { signal, ...from }), includeEmpty ?? true),
       );
     },
     resolve: (frame: FrameModel) => frame,
   },
   streamStatus: {
-    subscribe: (_, { streamId }, { pipeline }) =>
-      abortedWith((signal) => withProgress(pipeline.subscribeStatus(streamId ?? null, { signal }))),
+    subscribe: (_, { streamId }, { pipeline, closing }) =>
+      untilClosing(closing, (signal) => withProgress(pipeline.subscribeStatus(streamId ?? null, { signal }))),
     resolve: (stream: StreamRecord) => stream,
   },
 };
+
+/** Can be left while it waits. A stop of the server is no end of a stream, so it is told as an error. */
+function untilClosing<T>(
+  closing: AbortSignal,
+  make: (signal: AbortSignal) => AsyncGenerator<T, void, undefined>,
+): AsyncGenerator<T, void, undefined> {
+  return endable(async function* (ended) {
+    yield* make(ended);
+    if (closing.aborted) {
+      throw new AppError(
+        'ABORTED',
+        'The server is stopping; come back later, with the last cursor where there is one.',
+      );
+    }
+  }, closing);
+}
 
 async function* models(
   deliveries: AsyncGenerator<FrameDelivery>,
