@@ -105,16 +105,14 @@ function outputFormat(value: Value): OutputFormat {
   return format;
 }
 
-/** Frames a second that are looked at unless the command line says otherwise; expressions change slower than that. */
-export const DEFAULT_FRAMES_PER_SECOND = 5;
 const MAX_FRAMES_PER_SECOND = 1000;
 
 function sampling(rate: Value, everyFrame: Value): Sampling {
-  if (everyFrame === true) {
-    if (rate !== undefined) throw new AppError('BAD_INPUT', 'Give --fps or --every-frame, not both.');
-    return { kind: 'EVERY_FRAME' };
+  if (everyFrame === true && rate !== undefined) {
+    throw new AppError('BAD_INPUT', 'Give --fps or --every-frame, not both.');
   }
-  if (rate === undefined) return { kind: 'RATE', framesPerSecond: DEFAULT_FRAMES_PER_SECOND };
+  // As over GraphQL: nothing is left out unless somebody asks for it.
+  if (rate === undefined) return { kind: 'EVERY_FRAME' };
   const framesPerSecond = /^\d*\.?\d+$/.test(String(rate)) ? Number(rate) : Number.NaN;
   if (!(framesPerSecond > 0 && framesPerSecond <= MAX_FRAMES_PER_SECOND)) {
     throw new AppError(

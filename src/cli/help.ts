@@ -1,6 +1,5 @@
 /** What `--help` prints; the settings come from their table. */
 import { describeSettings } from '../config.ts';
-import { DEFAULT_FRAMES_PER_SECOND } from './arguments.ts';
 import { COLUMNS } from './rows.ts';
 
 const INTRODUCTION = `circumplex estimates apparent facial valence and arousal, frame by frame.
@@ -12,8 +11,8 @@ Usage:
 
 Options of analyze:
   --format csv|jsonl   one row for each face, and one for each frame without a face (default csv)
-  --fps N              look at N frames a second at most (default ${DEFAULT_FRAMES_PER_SECOND})
-  --every-frame        look at every frame
+  --fps N              look at N frames a second at most, real ones, never made up
+  --every-frame        look at every frame of a video (default)
   --output FILE, -o    write to FILE (default standard output)
 
 Columns: ${COLUMNS.join(', ')}.

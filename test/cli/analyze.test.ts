@@ -73,9 +73,10 @@ describe('circumplex analyze', () => {
   it('ends with 130 at Ctrl-C, with whole rows written and no ffmpeg left', async () => {
     const { child, exited } = start(['analyze', '--every-frame', longVideo]);
     let stdout = '';
+    let told = false;
     for await (const chunk of child.stdout) {
       stdout += String(chunk);
-      if (stdout.split('\n').length > 20) child.kill('SIGINT');
+      if (!told) told = child.kill('SIGINT');
     }
     expect(await exited).toEqual({ code: 130, signal: null });
     expect(stdout.endsWith('\n')).toBe(true);
@@ -87,7 +88,6 @@ describe('circumplex analyze', () => {
     [['analyze', '--model', '/nowhere', 'MODEL'], {}, '/nowhere'],
     [['analyze', 'x.mp4'], { MAX_BATCH: 'many' }, 'MAX_BATCH'],
     [['analyze', 'x.mp4', '--output', '/nowhere/rows.csv'], {}, '/nowhere/rows.csv'],
-    [['analyse', 'x.mp4'], {}, 'analyse'],
   ])('says in one line why %j cannot be done', async (argv, environment, words) => {
     const { code, stdout, stderr } = await run(
       argv.map((one) => (one === 'MODEL' ? video : one)),

@@ -26,10 +26,10 @@ describe('parseCommand', () => {
     });
   });
 
-  it('writes CSV of 5 frames a second to standard output unless told otherwise', () => {
+  it('writes CSV of every frame to standard output unless told otherwise', () => {
     expect(parseCommand(['analyze', 'a.mp4'])).toMatchObject({
       format: 'csv',
-      sampling: { kind: 'RATE', framesPerSecond: 5 },
+      sampling: { kind: 'EVERY_FRAME' },
       output: null,
     });
     expect(parseCommand(['analyze', '--every-frame', 'a.mp4'])).toMatchObject({ sampling: { kind: 'EVERY_FRAME' } });

@@ -77,10 +77,7 @@ describe('circumplex serve', () => {
 
   it.each([
     [['--port', 'http'], {}, '--port'],
-    [[], { WORKERS: '-1' }, 'WORKERS'],
-    [['--host', '0.0.0.0'], {}, '--host'],
     [['--model', '/nowhere'], {}, '/nowhere'],
-    [['--detector', '/nowhere'], {}, '/nowhere'],
     [['--data-dir', '/dev/null/data'], {}, '/dev/null/data'],
     [['--database-url', 'file:/nowhere/x.db'], {}, '/nowhere'],
     [[], { PATH: '/nowhere' }, 'ffmpeg'],
