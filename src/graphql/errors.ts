@@ -46,6 +46,7 @@ function extensions(code: ErrorCode): { code: ErrorCode; retryable: boolean } {
   return { code, retryable: ERROR_KINDS[code].retryable };
 }
 
-function knownCode(code: unknown): ErrorCode | null {
+/** Null for what is no code of the table, such as one that an older version stored. */
+export function knownCode(code: unknown): ErrorCode | null {
   return typeof code === 'string' && Object.hasOwn(ERROR_KINDS, code) ? (code as ErrorCode) : null;
 }

@@ -1,10 +1,11 @@
 /** The schema's objects, from what stands behind them. */
 import { EXPRESSIONS, LANDMARK_NAMES, type LandmarkName } from '../../domain.ts';
-import { ERROR_KINDS, type ErrorCode } from '../../errors.ts';
+import { ERROR_KINDS } from '../../errors.ts';
 import type { LandmarkName as LandmarkEnum, Resolvers } from '../../generated/graphql.ts';
 import { angleDegrees, intensity, quadrant } from '../../pipeline/index.ts';
 import { decodeFrameCursor, decodeTrackCursor, encodeFrameCursor, encodeTrackCursor } from '../../store/index.ts';
 import { connection } from '../connection.ts';
+import { knownCode } from '../errors.ts';
 import { trackId, trackNumberOf } from '../models.ts';
 
 const LANDMARKS: Readonly<Record<LandmarkName, LandmarkEnum>> = {
@@ -40,8 +41,11 @@ export const objects: Pick<
   Stream: {
     source: ({ kind }) => kind,
     framesPerSecond: ({ sampling }) => (sampling.kind === 'RATE' ? sampling.framesPerSecond : null),
-    error: ({ error }) =>
-      error === null ? null : { ...error, retryable: ERROR_KINDS[error.code as ErrorCode]?.retryable ?? false },
+    error({ error }) {
+      if (error === null) return null;
+      const code = knownCode(error.code) ?? 'INTERNAL';
+      return { code, message: error.message, retryable: ERROR_KINDS[code].retryable };
+    },
     progress: ({ id }, _, { pipeline }) => pipeline.progress(id),
     async frames({ id }, { first, after, ...rest }, { store }) {
       const afterSequence = typeof after === 'string' ? { afterSequence: decodeFrameCursor(id, after) } : {};
