@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AppError } from '../errors.ts';
@@ -24,11 +25,14 @@ const LARGEST_REQUESTS_AT_ONCE = 2;
 const BODY_IDLE_MS = 60_000;
 /** Requests that are still open when the server stops get so long. */
 const CLOSE_LIMIT_MS = 3000;
+const IDLE_CHECK_MS = 20;
 
 /** Starts HTTP, WebSocket and server-sent events on one port. Errors: CONFIG_INVALID when it cannot be listened on. */
 export async function startServer(parts: Omit<Context, 'closing'>): Promise<GraphqlServer> {
   const { config, log } = parts;
   const closing = new AbortController();
+  // One listener a subscription; each takes its own off when it ends.
+  setMaxListeners(0, closing.signal);
   const context: Context = { ...parts, closing: closing.signal };
   const yoga = createGraphql(context);
   const server = createServer(listener(context, yoga));
@@ -46,9 +50,11 @@ export async function startServer(parts: Omit<Context, 'closing'>): Promise<Grap
       const socketsClosed = sockets[Symbol.asyncDispose]();
       closing.abort();
       await socketsClosed;
-      server.closeIdleConnections();
+      // A connection that was at work becomes idle when its answer is out, and would then be kept for a next request.
+      const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
       const cut = setTimeout(() => server.closeAllConnections(), CLOSE_LIMIT_MS);
       await closed;
+      clearInterval(idle);
       clearTimeout(cut);
       await yoga.dispose();
     },
