@@ -1,14 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import { AppError } from '../errors.ts';
 
-/** Content types that a browser sends to any site without asking it first (a "simple request"). */
-const SIMPLE_TYPES = ['multipart/form-data', 'application/x-www-form-urlencoded', 'text/plain'];
+/** What GraphQL requests may come as. Browsers ask before they send any of these to another site, but for the last. */
+const GRAPHQL_TYPES = ['application/json', 'application/graphql+json', 'application/graphql', 'multipart/form-data'];
 /** Any of these makes a browser ask first, and we do not answer such questions. */
-export const PREFLIGHT_HEADERS = [
-  'x-graphql-yoga-csrf',
-  'apollo-require-preflight',
-  'graphql-require-preflight',
-] as const;
+const PREFLIGHT_HEADERS = ['x-graphql-yoga-csrf', 'apollo-require-preflight', 'graphql-require-preflight'];
 
 /**
  * Refuses what the page of another site makes a browser send, before a byte of the body is read. Programs send none of
@@ -21,10 +17,16 @@ export function guardRequest(request: IncomingMessage): void {
   if (site === 'cross-site' && mode !== 'navigate') {
     throw new AppError('BAD_INPUT', 'Pages of other sites may not use this server.');
   }
-  if (request.method !== 'POST') return;
+}
+
+/** Refuses GraphQL of a kind that a browser would send to any site without asking it first. Errors: BAD_INPUT. */
+export function guardContentType(request: IncomingMessage): void {
   const type = contentType(request);
-  if ((type === '' || SIMPLE_TYPES.includes(type)) && !PREFLIGHT_HEADERS.some((name) => name in request.headers)) {
-    throw new AppError('BAD_INPUT', `A request of this content type needs the header ${PREFLIGHT_HEADERS[0]}: 1.`);
+  if (!GRAPHQL_TYPES.includes(type)) {
+    throw new AppError('BAD_INPUT', 'Send the operation as application/json, or as multipart/form-data with files.');
+  }
+  if (type === 'multipart/form-data' && !PREFLIGHT_HEADERS.some((name) => name in request.headers)) {
+    throw new AppError('BAD_INPUT', `A multipart request needs the header ${PREFLIGHT_HEADERS[0]}: 1.`);
   }
 }
 

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import type { AddressInfo } from 'node:net';
 import { AppError } from '../errors.ts';
 import type { Context } from './context.ts';
-import { contentType, guardRequest } from './guard.ts';
+import { contentType, guardContentType, guardRequest } from './guard.ts';
 import { receiveMedia, refuse } from './media-upload.ts';
 import { announcedBytes, createBodyBudget, limitBody, tooLarge } from './request-body.ts';
 import { serveWebSocket } from './websocket.ts';
@@ -67,6 +67,7 @@ function listener(context: Context, yoga: Yoga): RequestListener {
   const budget = createBodyBudget(maxMultipartBytes * LARGEST_REQUESTS_AT_ONCE);
 
   function prepareBody(request: IncomingMessage, response: ServerResponse): void {
+    guardContentType(request);
     const isMultipart = contentType(request) === 'multipart/form-data';
     const limitBytes = isMultipart ? maxMultipartBytes : MAX_JSON_BYTES;
     const announced = announcedBytes(request);
