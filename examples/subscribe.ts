@@ -1,9 +1,13 @@
 /**
- * Prints every frame of a stream as it is scored, and survives a lost connection: it comes back with the cursor of the
- * last frame that it received, so that each frame is printed exactly once.
+ * Scores a video and prints every frame as it is scored, over GraphQL's WebSocket protocol. It survives a lost
+ * connection: it comes back with the cursor of the last frame that it received, so each frame is printed exactly once.
  *
- *     npx tsx examples/subscribe.ts STREAM_ID [http://127.0.0.1:4000/graphql]
+ *     npx tsx examples/subscribe.ts VIDEO_OR_STREAM_ID [http://127.0.0.1:4000/graphql]
  */
+import { createReadStream, existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { Readable } from 'node:stream';
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
 
@@ -18,43 +22,76 @@ interface Frame {
   }[];
 }
 
-const QUERY = `subscription ($streamId: ID!, $after: Cursor) {
-  frames(streamId: $streamId, after: $after, fromStart: true) {
+const FRAMES = `subscription ($streamId: ID!, $after: Cursor) {
+  frames(streamId: $streamId, after: $after) {
     cursor sequence ptsSeconds droppedBefore
     faces { track { number } smoothed { valence arousal quadrant } }
   }
 }`;
 
-const [streamId, address = 'http://127.0.0.1:4000/graphql'] = process.argv.slice(2);
-if (streamId === undefined) {
-  console.error('Usage: npx tsx examples/subscribe.ts STREAM_ID [ADDRESS]');
+const [source, address = 'http://127.0.0.1:4000/graphql'] = process.argv.slice(2);
+if (source === undefined) {
+  console.error('Usage: npx tsx examples/subscribe.ts VIDEO_OR_STREAM_ID [ADDRESS]');
   process.exit(2);
 }
+const streamId = existsSync(source) ? await analyze(source) : source;
+await printFrames(streamId);
 
-const client = createClient({ url: address.replace(/^http/, 'ws'), webSocketImpl: WebSocket, retryAttempts: 0 });
-let after: string | null = null;
-for (;;) {
-  try {
-    for await (const frame of framesAfter(after)) {
-      print(frame);
-      after = frame.cursor;
+/** Sends the file, whatever its size, and gives the id of the stream that scores it. */
+async function analyze(path: string): Promise<string> {
+  const { size } = await stat(path);
+  const put = await fetch(new URL('/media', address), {
+    method: 'PUT',
+    headers: { 'content-length': String(size) },
+    body: Readable.toWeb(createReadStream(path)),
+    duplex: 'half',
+  } as RequestInit);
+  const media = (await put.json()) as { id: string; error?: { message: string } };
+  if (media.error) throw new Error(media.error.message);
+
+  const response = await fetch(address, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      query: 'mutation ($input: AnalyzeVideoInput!) { analyzeVideo(input: $input) { id } }',
+      variables: { input: { mediaId: media.id, name: basename(path) } },
+    }),
+  });
+  const { data, errors } = (await response.json()) as {
+    data: { analyzeVideo: { id: string } };
+    errors?: readonly { message: string }[];
+  };
+  if (errors) throw new Error(errors[0]?.message);
+  return data.analyzeVideo.id;
+}
+
+async function printFrames(id: string): Promise<void> {
+  const client = createClient({ url: address.replace(/^http/, 'ws'), webSocketImpl: WebSocket, retryAttempts: 0 });
+  let after: string | null = null;
+  for (;;) {
+    try {
+      const variables: Record<string, unknown> = { streamId: id, after };
+      for await (const { data, errors } of client.iterate<{ frames: Frame }>({ query: FRAMES, variables })) {
+        if (errors) throw errors;
+        if (!data) continue;
+        print(data.frames);
+        after = data.frames.cursor;
+      }
+      return await client.dispose();
+    } catch (reason) {
+      // What the server refuses comes as a list of errors; anything else is a lost connection.
+      if (Array.isArray(reason) && !isRetryable(reason)) {
+        console.error(reason.map(({ message }: { message: string }) => message).join('\n'));
+        process.exit(1);
+      }
+      console.error('connection lost; trying again');
+      await new Promise((resolve) => setTimeout(resolve, 1000));
     }
-    break;
-  } catch (reason) {
-    // A refused operation comes as a list of GraphQL errors, a lost connection as a close event.
-    if (Array.isArray(reason) || reason instanceof Error) throw reason;
-    console.error('connection lost; trying again');
-    await new Promise((resolve) => setTimeout(resolve, 1000));
   }
 }
-await client.dispose();
 
-async function* framesAfter(cursor: string | null): AsyncGenerator<Frame> {
-  const variables = { streamId, after: cursor };
-  for await (const { data, errors } of client.iterate<{ frames: Frame }>({ query: QUERY, variables })) {
-    if (errors !== undefined) throw new Error(errors.map(({ message }) => message).join('; '));
-    if (data) yield data.frames;
-  }
+function isRetryable(errors: readonly { readonly extensions?: { readonly retryable?: boolean } }[]): boolean {
+  return errors.every(({ extensions }) => extensions?.retryable === true);
 }
 
 function print({ sequence, ptsSeconds, droppedBefore, faces }: Frame): void {
