@@ -10,6 +10,8 @@ if (!hasAcceptanceData) {
 }
 
 export default defineConfig({
+  // Node gives every package the same copy of graphql; without this the tests would give our files a second one.
+  resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
   test: {
     include: ['test/**/*.test.ts'],
     exclude: [...configDefaults.exclude, ...(hasAcceptanceData ? [] : ['test/acceptance/**'])],

@@ -11,4 +11,6 @@ export interface Context {
   readonly log: Log;
   /** Fires when the server stops: what would wait for ever ends with ABORTED. */
   readonly closing: AbortSignal;
+  /** The HTTP request; its signal fires when the client goes away. Operations over WebSocket have none. */
+  readonly request?: Request;
 }

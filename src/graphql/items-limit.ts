@@ -6,6 +6,7 @@ import {
   getArgumentValues,
   getNamedType,
   getOperationAST,
+  getVariableValues,
   isObjectType,
   Kind,
   type SelectionSetNode,
@@ -14,6 +15,12 @@ import type { Plugin } from 'graphql-yoga';
 
 /** Items that all lists of one operation may ask for together: some hundred megabytes at the very most. */
 export const MAX_ITEMS = 10_000;
+
+/**
+ * What fields without a page length count as. Each reads a whole stream inside the database, so both weigh more than the
+ * numbers that come out; a page of 20 streams with frames, tracks, timeline and summary of each is still allowed.
+ */
+const FIXED_ITEMS: Readonly<Record<string, number>> = { 'Stream.timeline': 100, 'Stream.summary': 10 };
 
 interface Operation {
   readonly schema: GraphQLSchema;
@@ -31,7 +38,7 @@ export function itemsLimitPlugin(): Plugin {
     const items = countItems(args);
     if (items <= MAX_ITEMS) return;
     throw new GraphQLError(
-      `The lists of this query ask for up to ${items} items together and ${MAX_ITEMS} is the limit; ask for shorter pages.`,
+      `The lists of this query ask for up to ${items} items together and ${MAX_ITEMS} is the limit; ask for shorter pages, or for less of each item.`,
       { extensions: { code: 'QUERY_TOO_COMPLEX', retryable: false } },
     );
   };
@@ -42,6 +49,10 @@ function countItems({ schema, document, operationName, variableValues }: Operati
   const operation = getOperationAST(document, operationName);
   const root = operation && schema.getRootType(operation.operation);
   if (!operation || !root) return 0;
+  const variables = getVariableValues(schema, operation.variableDefinitions ?? [], variableValues ?? {});
+  // The execution refuses values that are none.
+  if (variables.errors) return 0;
+  const { coerced } = variables;
   const fragments = new Map(
     document.definitions.flatMap((node) => (node.kind === Kind.FRAGMENT_DEFINITION ? [[node.name.value, node]] : [])),
   );
@@ -59,12 +70,12 @@ function countItems({ schema, document, operationName, variableValues }: Operati
       const next = getNamedType(field.type);
       const below = node.selectionSet && isObjectType(next) ? within(node.selectionSet, next) : 0;
       if (field.args.some(({ name }) => name === 'first')) {
-        const { first } = getArgumentValues(field, node, variableValues);
+        const { first } = getArgumentValues(field, node, coerced);
         // A length that is no length is refused by the store.
         const length = typeof first === 'number' && first > 0 ? first : 1;
         items += length * (1 + below);
       } else {
-        items += below;
+        items += (FIXED_ITEMS[`${type.name}.${field.name}`] ?? 0) + below;
       }
     }
     return items;

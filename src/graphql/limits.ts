@@ -14,22 +14,26 @@ export const MAX_TOKENS = 2000;
 export const MAX_COST = 2_000_000;
 export const MAX_DIRECTIVES = 50;
 
-const tooComplex = {
-  onReject: [
-    (_context: unknown, error: GraphQLError) => {
-      error.extensions.code = 'QUERY_TOO_COMPLEX';
-    },
-  ],
-};
+/** The code, and what to do, on an error of a limit; the library gives neither, and calls them all syntax errors. */
+function refusal(advice: string) {
+  return {
+    onReject: [
+      (_context: unknown, error: GraphQLError) => {
+        error.message = `${error.message.replace(/^Syntax Error: /, '').replace(/\.?$/, '')}; ${advice}.`;
+        error.extensions.code = 'QUERY_TOO_COMPLEX';
+      },
+    ],
+  };
+}
 
 /** Refuses queries that are too deep, too wide, too long or too costly, over every transport: QUERY_TOO_COMPLEX. */
 export function limitsPlugin(): ReturnType<typeof EnvelopArmorPlugin> {
   return EnvelopArmorPlugin({
-    maxDepth: { n: MAX_DEPTH, ...tooComplex },
-    maxAliases: { n: MAX_ALIASES, ...tooComplex },
-    maxTokens: { n: MAX_TOKENS, ...tooComplex },
-    maxDirectives: { n: MAX_DIRECTIVES, ...tooComplex },
-    costLimit: { maxCost: MAX_COST, ...tooComplex },
+    maxDepth: { n: MAX_DEPTH, ...refusal('ask for the inner objects by a query of their own') },
+    maxAliases: { n: MAX_ALIASES, ...refusal('spread them over several queries') },
+    maxTokens: { n: MAX_TOKENS, ...refusal('spread it over several queries') },
+    maxDirectives: { n: MAX_DIRECTIVES, ...refusal('spread them over several queries') },
+    costLimit: { maxCost: MAX_COST, ...refusal('ask for shorter pages, or for less of each item') },
     // The schema is open; a hint for a mistyped field helps more than it tells.
     blockFieldSuggestion: { enabled: false },
   });

@@ -4,7 +4,7 @@ import WebSocket from 'ws';
 import { type BusyServer, openBusyServer, until, WATCH_ALL } from './busy-stream.ts';
 
 /** Far more together than the buffers of a socket hold. */
-const FRAMES = 400;
+const FRAMES = 250;
 
 interface Got {
   readonly sequence: number;

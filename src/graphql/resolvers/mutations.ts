@@ -47,12 +47,16 @@ export const Mutation: MutationResolvers = {
   deleteImage: (_, { id }, { store }) => store.deleteImage(id),
 };
 
-async function analyzeOne(upload: File | Promise<File>, store: boolean, { pipeline, log }: Context) {
+async function analyzeOne(upload: File | Promise<File>, store: boolean, { pipeline, log, request }: Context) {
   const file = await upload;
   const name = nameOf(file);
   try {
     const bytes = new Uint8Array(await file.arrayBuffer());
-    const [analysis] = await pipeline.analyzeImages([{ bytes, name }], { store });
+    const [analysis] = await pipeline.analyzeImages([{ bytes, name }], {
+      store,
+      // Nobody waits for the result any more when the client is gone.
+      ...(request === undefined ? {} : { signal: request.signal }),
+    });
     return { name, analysis: analysis ?? null, error: null };
   } catch (thrown) {
     const { code, message, retryable, cause } = toAppError(thrown);
