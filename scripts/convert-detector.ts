@@ -55,7 +55,7 @@ export async function convertDetector(): Promise<{ readonly onnx: Uint8Array; re
       scores: 'scores',
       boxes: 'boxes',
       meaning:
-        'scores N x 896: logits. boxes N x 896 x 16 in pixels of the input: centre as offset from the anchor, width and height, then six points as offsets from the anchor: right eye, left eye, nose, mouth, right ear, left ear.',
+        'scores N x 896: logits, sigmoid gives [0, 1]. boxes N x 896 x 16 in pixels of the input: centre as offset from the anchor, width and height, then six points (x, y) as offsets from the anchor: right eye, left eye, nose, mouth, right ear, left ear; right is the right of the person. Anchors, in the order of both: each entry of anchors has a grid of size / stride cells a side, row by row, perCell anchors a cell one after the other, all at the centre of the cell, ((column + 0.5) * stride, (row + 0.5) * stride).',
     },
     anchors: [
       { stride: 16, perCell: 2 },

@@ -24,6 +24,12 @@ const cardSchema = z.object({
   }),
 });
 
+/**
+ * Smaller faces get a closer look for their points. On 42 portraits shrunk to boxes of so many pixels of the input, the
+ * mean error of eyes and mouth, in distances between the eyes, at first and closer look (and how far the valence is from
+ * the one of the full portrait): 34: .07, .07 (.026, .026), 20: .09, .05 (.026, .020), 11: .15, .04 (.110, .058).
+ */
+const PRECISE_FROM_PIXELS = 24;
 /** Centre offset, width, height and six points. */
 const NUMBERS_A_BOX = 16;
 
@@ -42,6 +48,7 @@ export async function openBlazeFace(
     newTrackScore: card.thresholds.newTrack,
     keepTrackScore: card.thresholds.keepTrack,
     sureScore: card.thresholds.sure,
+    preciseFromPixels: PRECISE_FROM_PIXELS,
     maxOverlap: card.thresholds.overlap,
     inputSidePixels: size,
     async look(image, region) {

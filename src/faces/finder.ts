@@ -1,7 +1,7 @@
 import type { DetectedFace, FoundFace, RgbImage } from '../domain.ts';
 import { alignFace, type CropTemplate } from './align.ts';
 import { openBlazeFace } from './blazeface.ts';
-import { clipToPicture } from './geometry.ts';
+import { clipToPicture, isPartOf } from './geometry.ts';
 import type { DetectorNetwork } from './network.ts';
 import { isPlausible } from './plausible.ts';
 import { secondLook } from './second-look.ts';
@@ -64,15 +64,20 @@ export async function createFaceFinder(options: FaceFinderOptions): Promise<Face
 async function detect(network: DetectorNetwork, image: RgbImage, tilesFromSidePixels: number): Promise<DetectedFace[]> {
   const whole = { left: 0, top: 0, width: image.width, height: image.height };
   const candidates = await network.look(image, whole);
+  const isGood = ({ score }: DetectedFace): boolean => score >= network.newTrackScore;
+  const seenWhole = candidates.filter(isGood);
   const tiles = tilesOf(image, {
     tileSidePixels: network.inputSidePixels * TILE_ENLARGEMENT,
     fromSidePixels: tilesFromSidePixels,
   });
   for (const tile of tiles) {
     const inTile = await network.look(image, tile);
-    // A tile shows less of a face's surroundings: doubtful boxes in it are not worth keeping.
-    candidates.push(...inTile.filter(({ score }) => score >= network.newTrackScore));
+    // A tile shows less of a face's surroundings: doubtful boxes in it are dropped, and so are parts of a larger face.
+    candidates.push(
+      ...inTile.filter((face) => isGood(face) && !seenWhole.some((larger) => isPartOf(face.box, larger.box))),
+    );
   }
   const faces = suppress(candidates, network.maxOverlap).filter((face) => isPlausible(face, image));
-  return secondLook(network, image, faces);
+  const settled = await secondLook(network, image, faces);
+  return settled.filter((face) => isPlausible(face, image));
 }

@@ -9,6 +9,14 @@ export function overlap(a: Box, b: Box): number {
   return shared / (a.width * a.height + b.width * b.height - shared);
 }
 
+/** Whether a box is less than half as large as another and lies in it for the most part. */
+export function isPartOf(box: Box, larger: Box): boolean {
+  const area = box.width * box.height;
+  const width = Math.min(box.x + box.width, larger.x + larger.width) - Math.max(box.x, larger.x);
+  const height = Math.min(box.y + box.height, larger.y + larger.height) - Math.max(box.y, larger.y);
+  return area < 0.5 * larger.width * larger.height && width > 0 && height > 0 && width * height > 0.5 * area;
+}
+
 /** The part of a box that lies inside the picture; a box outside it becomes empty at the edge. */
 export function clipToPicture(box: Box): Box {
   const left = clamp(box.x);

@@ -10,6 +10,11 @@ export interface DetectorNetwork extends AsyncDisposable {
   readonly keepTrackScore: number;
   /** A box below this score gets a second look at its surroundings; 0 where the network needs none. */
   readonly sureScore: number;
+  /**
+   * A face whose longer side is shorter than this in the network's input gets a second look, because its points are
+   * imprecise; 0 where the network needs none. Pixels of the input.
+   */
+  readonly preciseFromPixels: number;
   /** Boxes that overlap by more than this are one face. */
   readonly maxOverlap: number;
   /** Longer side, in pixels, of the picture that the network looks at. */

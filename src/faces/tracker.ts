@@ -22,7 +22,7 @@ export interface TrackerOptions {
 export interface Tracker {
   /**
    * The faces of the next frame that belong to a track, in the order of `faces`. Doubtful faces that continue none are
-   * left out. A `ptsSeconds` before the last frame's counts as no time gone by.
+   * left out. A clock that jumps back counts as no time gone by, and goes on from where it jumped to.
    */
   update<T extends DetectedFace>(
     ptsSeconds: number,
@@ -51,6 +51,8 @@ const MAX_REACH = 2;
 const MAX_GROWTH = 2;
 /** A doubtful face must lie where its track is expected. */
 const DOUBTFUL_OVERLAP = 0.25;
+/** A track that the last frame did not show is the less likely one, as where one face passes in front of another. */
+const ABSENCE = 0.3;
 /** Share of the newest motion in a track's velocity. */
 const VELOCITY_SHARE = 0.4;
 /** Motion is not believed for longer than this: faces turn back. Seconds. */
@@ -66,22 +68,28 @@ export function createTracker(options: TrackerOptions): Tracker {
   let next = options.resume?.nextTrackNumber ?? 1;
   let tracks: Track[] = [];
   let lastSeconds: number | null = options.resume?.ptsSeconds ?? null;
+  /** What the media's clock has jumped back by so far: times in here never do. */
+  let jumpedBackSeconds = 0;
   for (const { trackNumber, box, ptsSeconds } of options.resume?.tracks ?? []) {
     const known = tracks.find(({ number }) => number === trackNumber);
     if (known === undefined) tracks.push(newTrack(trackNumber, box, ptsSeconds));
     else follow(known, box, ptsSeconds);
     lastSeconds = Math.max(lastSeconds ?? ptsSeconds, ptsSeconds);
   }
-  // The order in which they began, as it would be without the interruption.
-  tracks.sort((a, b) => a.number - b.number);
+  // As it would be without the interruption: the lost ones forgotten, the others in the order in which they began.
+  tracks = tracks
+    .filter(({ seenAtSeconds }) => (lastSeconds ?? 0) - seenAtSeconds <= options.maxMissSeconds)
+    .sort((a, b) => a.number - b.number);
 
   return {
     get nextTrackNumber() {
       return next;
     },
     update(ptsSeconds, faces) {
-      const now = Math.max(ptsSeconds, lastSeconds ?? ptsSeconds);
-      const gapSeconds = now - (lastSeconds ?? now);
+      jumpedBackSeconds += Math.max(0, (lastSeconds ?? ptsSeconds) - (ptsSeconds + jumpedBackSeconds));
+      const now = ptsSeconds + jumpedBackSeconds;
+      const before = lastSeconds ?? now;
+      const gapSeconds = now - before;
       lastSeconds = now;
       const keepSeconds = Math.max(options.maxMissSeconds, GAPS_SURVIVED * gapSeconds);
       tracks = tracks.filter(({ seenAtSeconds }) => now - seenAtSeconds <= keepSeconds);
@@ -89,7 +97,7 @@ export function createTracker(options: TrackerOptions): Tracker {
       const numbers = new Map<DetectedFace, number>();
       const pass = (candidates: readonly DetectedFace[], minOverlap: number): void => {
         const open = tracks.filter(({ number }) => ![...numbers.values()].includes(number));
-        const costs = candidates.map((face) => open.map((track) => cost(track, face.box, { now, minOverlap })));
+        const costs = candidates.map((face) => open.map((track) => cost(track, face.box, { now, before, minOverlap })));
         for (const [row, column] of assign(costs).entries()) {
           const track = open[column];
           if (track === undefined || costs[row]![column]! >= FORBIDDEN) continue;
@@ -115,8 +123,12 @@ export function createTracker(options: TrackerOptions): Tracker {
   };
 }
 
-/** 0 for a perfect overlap, up to 1 while they touch, up to 2 within reach, FORBIDDEN beyond. */
-function cost(track: Track, box: Box, { now, minOverlap }: { now: number; minOverlap: number }): number {
+/** 0 for a perfect overlap, up to 1 while they touch, up to 2 within reach, FORBIDDEN beyond; absence costs extra. */
+function cost(
+  track: Track,
+  box: Box,
+  { now, before, minOverlap }: { readonly now: number; readonly before: number; readonly minOverlap: number },
+): number {
   const growth = Math.sqrt((box.width * box.height) / Math.max(track.box.width * track.box.height, 1e-12));
   if (growth > MAX_GROWTH || growth < 1 / MAX_GROWTH) return FORBIDDEN;
   const awaySeconds = now - track.seenAtSeconds;
@@ -124,14 +136,15 @@ function cost(track: Track, box: Box, { now, minOverlap }: { now: number; minOve
   const expected = { ...track.box, x: track.box.x + track.velocityX * ahead, y: track.box.y + track.velocityY * ahead };
   const shared = overlap(expected, box);
   if (shared < minOverlap) return FORBIDDEN;
-  if (shared > 0) return 1 - shared;
+  const absence = track.seenAtSeconds < before ? ABSENCE : 0;
+  if (shared > 0) return 1 - shared + absence;
   // In units of the face's own width and height, so that the picture's shape does not matter.
   const away = Math.hypot(
     (centreX(box) - centreX(expected)) / Math.max(box.width, expected.width),
     (centreY(box) - centreY(expected)) / Math.max(box.height, expected.height),
   );
   const reach = Math.min(MAX_REACH, REACH + REACH_A_SECOND * awaySeconds);
-  return away <= reach ? 1 + away / MAX_REACH : FORBIDDEN;
+  return away <= reach ? 1 + away / MAX_REACH + absence : FORBIDDEN;
 }
 
 function newTrack(number: number, box: Box, seenAtSeconds: number): Track {

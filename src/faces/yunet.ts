@@ -36,6 +36,7 @@ export async function openYuNet(path: string, options: InferenceSession.SessionO
     newTrackScore: NEW_TRACK_SCORE,
     keepTrackScore: KEEP_TRACK_SCORE,
     sureScore: 0,
+    preciseFromPixels: 0,
     maxOverlap: MAX_OVERLAP,
     inputSidePixels: fixed ?? INPUT_SIDE,
     async look(image, region) {

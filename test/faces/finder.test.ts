@@ -1,6 +1,8 @@
-import type { Sharp } from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Landmarks, Point } from '../../src/domain.ts';
 import { alignFace } from '../../src/faces/align.ts';
+import { mapLandmarks } from '../../src/faces/geometry.ts';
 import { createFaceFinder, type FaceFinder } from '../../src/faces/index.ts';
 import { photograph, readPicture, repositoryPath, TEMPLATE } from './support.ts';
 
@@ -80,6 +82,25 @@ describe('finding faces in photographs', () => {
     expect(once.length).toBeLessThan(withTiles.length);
   });
 
+  test('a much enlarged group is found once, whole and in tiles, without parts of its faces', async () => {
+    expect(await sureFaces(photograph(5), (picture) => picture.resize({ width: 2600 }))).toHaveLength(5);
+  });
+
+  test('the points of a small face are as good as those of a large one', async () => {
+    const large = await sureFaces(photograph(2));
+    // The same picture as a third of the width of a grey one: faces of some 20 pixels of the network's input.
+    const { width, height } = await sharp(photograph(2)).metadata();
+    const small = await sureFaces(photograph(2), (picture) =>
+      picture.extend({ right: 2 * width, bottom: height, background: '#777' }),
+    );
+    expect(small).toHaveLength(large.length);
+    for (const { face } of small) {
+      const inPicture = mapLandmarks(face.landmarks, ({ x, y }) => ({ x: x * 3, y: y * 2 }));
+      const errors = large.map(({ face: { landmarks } }) => pointError(inPicture, landmarks, { width, height }));
+      expect(Math.min(...errors)).toBeLessThan(0.12);
+    }
+  });
+
   test('the aligned crop of a found face is found again upright and in the middle', async () => {
     const picture = await readPicture(photograph(3), (upright) => upright.rotate(25, { background: '#888' }));
     const [best] = await finder.find(picture);
@@ -92,6 +113,18 @@ describe('finding faces in photographs', () => {
     expect(Math.abs(rightEye.y - leftEye.y)).toBeLessThan(0.05);
   });
 });
+
+/** Mean distance of eyes and mouth from where they are wanted, in distances between the eyes. */
+function pointError(
+  points: Landmarks,
+  wanted: Landmarks,
+  { width, height }: { width: number; height: number },
+): number {
+  const apart = (a: Point, b: Point): number => Math.hypot((a.x - b.x) * width, (a.y - b.y) * height);
+  const names = ['rightEye', 'leftEye', 'mouthCentre'] as const;
+  const sum = names.reduce((total, name) => total + apart(points[name], wanted[name]), 0);
+  return sum / names.length / apart(wanted.rightEye, wanted.leftEye);
+}
 
 describe('a detector that cannot be used', () => {
   test('a folder without a card is ENGINE_UNAVAILABLE and names the folder', async () => {

@@ -4,8 +4,9 @@ import type { Box } from '../../src/domain.ts';
 import { alignFace, fitSimilarity } from '../../src/faces/align.ts';
 import { assign } from '../../src/faces/assignment.ts';
 import { anchorCentres, decodeBlazeFace } from '../../src/faces/blazeface.ts';
-import { clipToPicture, overlap } from '../../src/faces/geometry.ts';
+import { clipToPicture, isPartOf, mapLandmarks, overlap } from '../../src/faces/geometry.ts';
 import { letterbox } from '../../src/faces/letterbox.ts';
+import { isPlausible } from '../../src/faces/plausible.ts';
 import { suppress } from '../../src/faces/suppress.ts';
 import { tilesOf } from '../../src/faces/tiles.ts';
 import { decodeYuNet } from '../../src/faces/yunet.ts';
@@ -41,6 +42,41 @@ describe('boxes', () => {
         expect(clipped.height).toBeGreaterThanOrEqual(0);
       }),
     );
+  });
+});
+
+test('a part of a face lies in its box and is much smaller; the same face again is none', () => {
+  const face = { x: 0.2, y: 0.2, width: 0.4, height: 0.4 };
+  expect(isPartOf({ x: 0.3, y: 0.3, width: 0.2, height: 0.2 }, face)).toBe(true);
+  expect(isPartOf({ x: 0.15, y: 0.3, width: 0.2, height: 0.2 }, face)).toBe(true);
+  expect(isPartOf({ x: 0.05, y: 0.3, width: 0.2, height: 0.2 }, face)).toBe(false);
+  expect(isPartOf({ x: 0.22, y: 0.22, width: 0.35, height: 0.35 }, face)).toBe(false);
+  expect(isPartOf(face, { x: 0.3, y: 0.3, width: 0.2, height: 0.2 })).toBe(false);
+});
+
+describe('plausibility', () => {
+  const image = { width: 400, height: 300 };
+  const box = { x: 0.3, y: 0.3, width: 0.3, height: 0.4 };
+  const face = faceAt(box);
+
+  test('an upright face and one on its side are', () => {
+    expect(isPlausible(face, image)).toBe(true);
+    const turned = mapLandmarks(face.landmarks, ({ x, y }) => ({
+      x: 0.45 + ((0.5 - y) * image.height) / image.width,
+      y: 0.5 + ((x - 0.45) * image.width) / image.height,
+    }));
+    expect(isPlausible({ ...face, landmarks: turned }, image)).toBe(true);
+  });
+
+  test('mirrored points, eyes in one place, specks and boxes outside the picture are not', () => {
+    const { rightEye, leftEye } = face.landmarks;
+    const mirrored = { ...face.landmarks, rightEye: leftEye, leftEye: rightEye };
+    expect(isPlausible({ ...face, landmarks: mirrored }, image)).toBe(false);
+    expect(isPlausible({ ...face, landmarks: { ...face.landmarks, leftEye: rightEye } }, image)).toBe(false);
+    expect(isPlausible(faceAt({ ...box, width: 0.02, height: 0.02 }), image)).toBe(false);
+    expect(isPlausible(faceAt({ ...box, x: 0.95 }), image)).toBe(false);
+    expect(isPlausible(faceAt({ ...box, x: 1.1 }), image)).toBe(false);
+    expect(isPlausible(faceAt({ ...box, x: -0.1 }), image)).toBe(true);
   });
 });
 

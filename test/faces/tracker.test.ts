@@ -65,6 +65,23 @@ describe('track numbers', () => {
     expect(numbers(tracker, 3, [at(0.41)])).toEqual([1]);
     expect(numbers(tracker, 3.04, [at(0.42)])).toEqual([1]);
   });
+
+  test('after a clock has jumped back time goes on: a face away for too long is a new one', () => {
+    const tracker = createTracker(OPTIONS);
+    numbers(tracker, 100, [at(0.4)]);
+    numbers(tracker, 3, [at(0.4)]);
+    for (let step = 1; step <= 12; step++) numbers(tracker, 3 + step / 10, []);
+    expect(numbers(tracker, 4.3, [at(0.4)])).toEqual([2]);
+  });
+
+  test('a face hidden behind another that passes has its number when it comes out', () => {
+    const tracker = createTracker(OPTIONS);
+    for (let step = 0; step <= 50; step++) {
+      const walker = at(0.05 + step * 0.016);
+      const hidden = Math.abs(walker.box.x - 0.45) < 0.06;
+      expect(numbers(tracker, step / 25, hidden ? [walker] : [walker, at(0.45)])).toEqual(hidden ? [1] : [1, 2]);
+    }
+  });
 });
 
 test('an interrupted stream goes on with its numbers and never gives one out again', () => {
@@ -101,4 +118,49 @@ test('whatever comes, numbers are unique in a frame, new ones grow', () => {
       }
     }),
   );
+});
+
+test('interrupted anywhere and resumed from its sightings, a stream gets the numbers it would have got', () => {
+  // Faces that wander, leave and come back, on frames 0.2 s apart; a score below .7 is a doubtful one.
+  const step = fc.record({
+    move: fc.double({ min: -0.03, max: 0.03, noNaN: true }),
+    score: fc.constantFrom(0, 0.6, 0.9),
+  });
+  const walks = fc.array(fc.array(step, { minLength: 12, maxLength: 12 }), { minLength: 1, maxLength: 3 });
+  fc.assert(
+    fc.property(walks, fc.integer({ min: 1, max: 11 }), (paths, cut) => {
+      const frames = Array.from({ length: 12 }, (_, index) =>
+        paths.flatMap((path, row) => {
+          const x = path.slice(0, index + 1).reduce((sum, { move }) => sum + move, 0.4);
+          const { score } = path[index]!;
+          return score === 0 ? [] : [at(x, 0.1 + row * 0.3, score)];
+        }),
+      );
+      const whole = createTracker(OPTIONS);
+      const wanted = frames.map((faces, index) => whole.update(index / 5, faces));
+      const sightings = wanted
+        .slice(0, cut)
+        .flatMap((tracked, index) =>
+          tracked.map(({ trackNumber, face }) => ({ trackNumber, box: face.box, ptsSeconds: index / 5 })),
+        );
+      const resumed = createTracker({
+        ...OPTIONS,
+        resume: {
+          nextTrackNumber: 1 + Math.max(0, ...sightings.map(({ trackNumber }) => trackNumber)),
+          ptsSeconds: (cut - 1) / 5,
+          tracks: sightings,
+        },
+      });
+      for (let index = cut; index < frames.length; index++)
+        expect(resumed.update(index / 5, frames[index]!)).toEqual(wanted[index]);
+    }),
+  );
+});
+
+test('a face lost before the interruption does not come back under its number after a long gap', () => {
+  const tracker = createTracker({
+    ...OPTIONS,
+    resume: { nextTrackNumber: 2, ptsSeconds: 3, tracks: [{ trackNumber: 1, box: at(0.4).box, ptsSeconds: 1 }] },
+  });
+  expect(numbers(tracker, 8, [at(0.4)])).toEqual([2]);
 });
