@@ -57,12 +57,15 @@ export async function openTextOutput(path: string | null, standard: Writable): P
     },
     flush,
     async [Symbol.asyncDispose]() {
-      await flush().finally(async () => {
-        if (path === null) return;
-        stream.end();
-        await finished(stream).catch(() => undefined);
-      });
-      // Left on standard output: a reader that goes later must still not end the process with a stack trace.
+      try {
+        await flush();
+      } finally {
+        // Standard output stays open: a reader that goes later must still not end the process with a stack trace.
+        if (path !== null) {
+          stream.end();
+          await finished(stream).catch(() => undefined);
+        }
+      }
     },
   };
 }
