@@ -1,0 +1,28 @@
+/** Which addresses a stream may be opened from: the words between those who judge an address and those who read from it. */
+
+/** How ffmpeg reads from an address. */
+export type AddressKind = 'RTSP' | 'RTMP' | 'SRT' | 'UDP' | 'HTTP';
+
+/** What can be said of an address without asking the network. */
+export interface CheckedAddress {
+  readonly kind: AddressKind;
+  /** Without credentials and secrets: for people, logs and the database. */
+  readonly shownUrl: string;
+}
+
+/** An address that may be opened, ready for ffmpeg; whatever stands between (a relay) ends with it. */
+export interface OpenedAddress extends CheckedAddress, AsyncDisposable {
+  /** For ffmpeg alone: the host is a pinned IP address, or that of a relay on loopback. May carry credentials. */
+  readonly inputUrl: string;
+}
+
+/** Judges addresses. */
+export interface AddressGate {
+  /** Syntax, scheme, port and literal IP addresses, at once. Errors: BAD_INPUT, ADDRESS_REFUSED. */
+  check(address: string): CheckedAddress;
+  /**
+   * Checks, resolves the name once, judges every IP address that it has, pins one. Before each connection anew.
+   * Errors: those of `check`, SOURCE_UNREACHABLE when the name does not resolve, ABORTED.
+   */
+  open(address: string, options: { readonly signal: AbortSignal }): Promise<OpenedAddress>;
+}
