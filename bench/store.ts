@@ -54,12 +54,14 @@ function frames(streamId: string, from: number, count: number): FrameEstimate[] 
 async function newStream(store: Store, id: string): Promise<void> {
   await store.createStream({
     id,
+    revision: 0,
     kind: 'FILE',
     name: id,
     labels: [],
     status: 'RUNNING',
     sampling: { kind: 'EVERY_FRAME' },
     media: null,
+    live: null,
     uploadId: null,
     error: null,
     warnings: [],

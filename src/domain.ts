@@ -40,6 +40,8 @@ export interface Frame {
   readonly sourceHeight: number;
   /** Frames that a live stream left out since the frame before; always 0 for files. */
   readonly skippedBefore: number;
+  /** When it arrived, on the clock of `performance.now()`; where it is missing its latency counts from its first look. */
+  readonly arrivedAtMs?: number;
 }
 
 /** Names of the points that a detector may give, seen from the person: the right eye is on the picture's left. */
@@ -140,14 +142,72 @@ export interface ImageAnalysis {
   readonly latencyMs: number;
 }
 
-export type StreamKind = 'FILE';
+/** What feeds a stream: an uploaded file, an address that the server reads from, or a client that pushes pictures. */
+export type StreamKind = 'FILE' | 'LIVE' | 'PUSH';
 
-/** QUEUED waits for its turn, RUNNING is at work; the other three are endings. */
-export const STREAM_STATUSES = ['QUEUED', 'RUNNING', 'COMPLETED', 'FAILED', 'STOPPED'] as const;
+/**
+ * A file is QUEUED, then RUNNING. A live stream is CONNECTING until its first frame and RUNNING while frames come; it is
+ * STALLED when they stop coming and RECONNECTING from the loss of its source until they come again. A pushed one is
+ * RUNNING. The last three are endings.
+ */
+export const STREAM_STATUSES = [
+  'QUEUED',
+  'CONNECTING',
+  'RUNNING',
+  'STALLED',
+  'RECONNECTING',
+  'COMPLETED',
+  'FAILED',
+  'STOPPED',
+] as const;
 export type StreamStatus = (typeof STREAM_STATUSES)[number];
+
+/** Nothing follows these. */
+export const STREAM_ENDINGS = ['COMPLETED', 'FAILED', 'STOPPED'] as const satisfies readonly StreamStatus[];
 
 /** Which frames of a file are looked at: all of them, or at most so many a second (real frames, never made-up ones). */
 export type Sampling = { readonly kind: 'EVERY_FRAME' } | { readonly kind: 'RATE'; readonly framesPerSecond: number };
+
+/** Which frames of a live stream are scored: the newest one whenever there is room, or every one however late. */
+export const DELIVERIES = ['LATEST', 'EVERY'] as const;
+export type Delivery = (typeof DELIVERIES)[number];
+
+/** Why something went wrong: a code of errors.ts (or of an older version), and words for people. */
+export interface Fault {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** The wait for a source that was lost. */
+export interface Retry {
+  /** Counts the tries since the last frame, from 1. */
+  readonly attempt: number;
+  readonly nextTryAt: Date;
+  /** Why the try before did not work, or the connection ended. */
+  readonly problem: Fault;
+}
+
+/** How a live stream stands to its source, with what each state carries. */
+export type LiveState =
+  | { readonly status: 'CONNECTING' }
+  | { readonly status: 'RUNNING' }
+  | { readonly status: 'STALLED' }
+  | { readonly status: 'RECONNECTING'; readonly retry: Retry };
+
+/** What a live or a pushed stream has beyond a file. All but the last two is fixed when it is opened. */
+export interface LiveFacts {
+  /** Where it is read from, without credentials and secrets; `null` for a pushed stream. */
+  readonly address: string | null;
+  readonly delivery: Delivery;
+  /** Frames are scaled down to this width before faces are looked for; `null` leaves it to the server's settings. */
+  readonly maxWidthPixels: number | null;
+  readonly smoothingSeconds: number;
+  readonly trackMissSeconds: number;
+  /** Times that frames came again after the source had been lost. */
+  readonly reconnects: number;
+  /** `null` unless the status is RECONNECTING. */
+  readonly retry: Retry | null;
+}
 
 /** A fault that did not end the stream, such as a damaged stretch of a video. */
 export interface StreamWarning {
@@ -174,18 +234,23 @@ export interface MediaFacts {
   readonly startSeconds: number;
 }
 
-/** One stream: a video file that is, was or will be processed. */
+/** One stream that is, was or will be processed. */
 export interface StreamRecord {
   readonly id: string;
+  /** Counts the stored changes of this record, from 0: of two states of one stream the higher is the later. */
+  readonly revision: number;
   readonly kind: StreamKind;
   readonly name: string;
   readonly labels: readonly string[];
   readonly status: StreamStatus;
   readonly sampling: Sampling;
+  /** `null` where nothing is known before the first frame: live and pushed streams. */
   readonly media: MediaFacts | null;
   /** Id of the upload that feeds it; `null` once the upload has been removed. */
   readonly uploadId: string | null;
-  readonly error: { readonly code: string; readonly message: string } | null;
+  /** `null` for a file. */
+  readonly live: LiveFacts | null;
+  readonly error: Fault | null;
   readonly warnings: readonly StreamWarning[];
   readonly createdAt: Date;
   readonly startedAt: Date | null;

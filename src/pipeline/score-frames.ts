@@ -58,7 +58,7 @@ export async function* scoreFrames(
   const { streamId, vision, tracker, smoother, framesInFlight, signal } = options;
 
   const search = async ({ image, ...frame }: Frame): Promise<Searched> => {
-    const readAtMs = performance.now();
+    const readAtMs = frame.arrivedAtMs ?? performance.now();
     const found = vision.findFaces(streamId, image, signal);
     const outcome = await settle<readonly FoundFace[]>(found, []);
     return { frame, readAtMs, found: outcome.value, failure: outcome.failure };

@@ -58,6 +58,7 @@ export class VideoIntake {
       const id = randomUUID();
       const stored = store.createStream({
         id,
+        revision: 0,
         kind: 'FILE',
         name,
         labels,
@@ -65,6 +66,7 @@ export class VideoIntake {
         sampling: input.sampling,
         media,
         uploadId,
+        live: null,
         error: null,
         warnings: [],
         createdAt: new Date(),

@@ -1,4 +1,4 @@
-import type { FrameEstimate, StreamRecord } from '../domain.ts';
+import { type FrameEstimate, STREAM_ENDINGS, type StreamRecord } from '../domain.ts';
 import { DropOldestBuffer, endable } from '../flow/index.ts';
 
 export interface HubOptions {
@@ -60,15 +60,7 @@ export interface Hub extends AsyncDisposable {
 const REPLAY_PAGE = 100;
 /** Streams whose latest state is kept for a subscriber to all streams. */
 const BUFFERED_STATUSES = 1000;
-/** A stream's status only ever goes up. */
-const ORDER: Readonly<Record<StreamRecord['status'], number>> = {
-  QUEUED: 0,
-  RUNNING: 1,
-  COMPLETED: 2,
-  FAILED: 2,
-  STOPPED: 2,
-};
-const ENDINGS: ReadonlySet<StreamRecord['status']> = new Set(['COMPLETED', 'FAILED', 'STOPPED']);
+const ENDINGS: ReadonlySet<StreamRecord['status']> = new Set(STREAM_ENDINGS);
 
 export function createHub(options: HubOptions): Hub {
   const frameSubscribers = new Map<string, Set<DropOldestBuffer<FrameEstimate>>>();
@@ -139,7 +131,7 @@ export function createHub(options: HubOptions): Hub {
     { signal }: { readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<StreamRecord, void, undefined> {
     const box = new StatusBox(streamId);
-    let reached = 0;
+    let reached = -1;
     statusSubscribers.add(box);
     try {
       if (closed) return;
@@ -148,11 +140,12 @@ export function createHub(options: HubOptions): Hub {
         if (now === null || signal?.aborted === true) return;
         yield now;
         if (ENDINGS.has(now.status)) return;
-        reached = ORDER[now.status];
+        reached = now.revision;
       }
       for (let stream = await box.take(signal); stream !== null; stream = await box.take(signal)) {
         // A change that was published while the stream was looked up may be older than what was found.
-        if (streamId !== undefined && ORDER[stream.status] < reached) continue;
+        if (streamId !== undefined && stream.revision <= reached) continue;
+        reached = stream.revision;
         yield stream;
         if (streamId !== undefined && ENDINGS.has(stream.status)) return;
       }
@@ -202,7 +195,10 @@ class StatusBox {
 
   put(stream: StreamRecord): void {
     if (this.#streamId !== undefined && stream.id !== this.#streamId) return;
-    const waits = this.#latest.has(stream.id);
+    const waiting = this.#latest.get(stream.id);
+    // Two changes at once may be told in the wrong order; the state that was stored last is the one that counts.
+    if (waiting !== undefined && waiting.revision > stream.revision) return;
+    const waits = waiting !== undefined;
     if (!waits && this.#latest.size >= BUFFERED_STATUSES) this.#latest.delete(this.#latest.keys().next().value!);
     this.#latest.set(stream.id, stream);
     if (!waits) this.#turns.push(stream.id);

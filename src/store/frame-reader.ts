@@ -86,11 +86,16 @@ async function withFaces(
 export async function readProgress(database: Database, streamId: string): Promise<StoredProgress> {
   const where = { streamId };
   const last = await database.frame.findFirst({ where, orderBy: { sequence: 'desc' } });
-  const counted = await database.frame.aggregate({ where, _count: true, _sum: { faceCount: true } });
+  const counted = await database.frame.aggregate({
+    where,
+    _count: true,
+    _sum: { faceCount: true, skippedBefore: true },
+  });
   const highest = await database.faceEstimate.aggregate({ where, _max: { trackNumber: true } });
   return {
     frames: counted._count,
     faces: counted._sum.faceCount ?? 0,
+    skipped: counted._sum.skippedBefore ?? 0,
     lastSequence: last?.sequence ?? null,
     lastPtsSeconds: last?.ptsSeconds ?? null,
     nextTrackNumber: (highest._max.trackNumber ?? 0) + 1,

@@ -35,13 +35,22 @@ export async function openStore({ databaseUrl, migrationsFolder = MIGRATIONS }: 
   const write = <T>(what: string, work: () => Promise<T>): Promise<T> => inTurn(`write ${what}`, work);
 
   return {
-    createStream: (stream) =>
-      write('the stream', async () => toStream(await database.stream.create({ data: streamRow(stream) }))),
+    createStream: (stream, secretAddress) =>
+      write('the stream', async () =>
+        toStream(
+          await database.stream.create({ data: { ...streamRow(stream), secretAddress: secretAddress ?? null } }),
+        ),
+      ),
     updateStream: (id, patch) => write('the stream', () => updateStream(database, id, patch)),
     stream: (id) =>
       read('the stream', async () => {
         const row = await database.stream.findUnique({ where: { id } });
         return row === null ? null : toStream(row);
+      }),
+    secretAddress: (id) =>
+      read('the stream', async () => {
+        const row = await database.stream.findUnique({ where: { id }, select: { secretAddress: true } });
+        return row?.secretAddress ?? null;
       }),
     streams: (query) => read('the streams', () => listStreams(database, query)),
     unfinishedStreams: () => read('the streams', () => unfinishedStreams(database)),

@@ -1,5 +1,14 @@
 /** Between the database's rows and the domain's types. */
-import type { FaceEstimate, FrameEstimate, ImageAnalysis, Landmarks, Point, StreamRecord } from '../domain.ts';
+import type {
+  FaceEstimate,
+  FrameEstimate,
+  ImageAnalysis,
+  Landmarks,
+  LiveFacts,
+  Point,
+  Retry,
+  StreamRecord,
+} from '../domain.ts';
 import type { Image, Prisma, Stream } from '../generated/prisma/client.ts';
 
 /** One array a frame, in the order of the insert in frame-writer.ts. */
@@ -134,6 +143,7 @@ function landmarksOf(text: string): Landmarks {
 export function toStream(row: Stream): StreamRecord {
   return {
     id: row.id,
+    revision: row.revision,
     kind: row.kind as StreamRecord['kind'],
     name: row.name,
     labels: JSON.parse(row.labels) as string[],
@@ -141,6 +151,7 @@ export function toStream(row: Stream): StreamRecord {
     sampling: JSON.parse(row.sampling) as StreamRecord['sampling'],
     media: row.media === null ? null : (JSON.parse(row.media) as StreamRecord['media']),
     uploadId: row.uploadId,
+    live: liveOf(row),
     error: row.errorCode === null ? null : { code: row.errorCode, message: row.errorMessage ?? '' },
     warnings: JSON.parse(row.warnings) as StreamRecord['warnings'],
     createdAt: row.createdAt,
@@ -149,11 +160,32 @@ export function toStream(row: Stream): StreamRecord {
   };
 }
 
+function liveOf(row: Stream): LiveFacts | null {
+  const { address, delivery, maxWidthPixels, smoothingSeconds, trackMissSeconds, reconnects, retry } = row;
+  if (delivery === null) return null;
+  return {
+    address,
+    delivery: delivery as LiveFacts['delivery'],
+    maxWidthPixels,
+    smoothingSeconds: smoothingSeconds ?? 0,
+    trackMissSeconds: trackMissSeconds ?? 0,
+    reconnects: reconnects ?? 0,
+    retry: retry === null ? null : retryOf(retry),
+  };
+}
+
+function retryOf(text: string): Retry {
+  const { nextTryAt, ...rest } = JSON.parse(text) as Omit<Retry, 'nextTryAt'> & { readonly nextTryAt: string };
+  return { ...rest, nextTryAt: new Date(nextTryAt) };
+}
+
+/** All but the secret address, which no record carries. */
 export function streamRow(stream: StreamRecord): Prisma.StreamCreateInput {
-  const { id, kind, name, status, uploadId, createdAt, startedAt, endedAt } = stream;
-  const { labels, sampling, media, error, warnings } = stream;
+  const { id, revision, kind, name, status, uploadId, createdAt, startedAt, endedAt } = stream;
+  const { labels, sampling, media, live, error, warnings } = stream;
   return {
     id,
+    revision,
     kind,
     name,
     status,
@@ -164,6 +196,13 @@ export function streamRow(stream: StreamRecord): Prisma.StreamCreateInput {
     labels: JSON.stringify(labels),
     sampling: JSON.stringify(sampling),
     media: media === null ? null : JSON.stringify(media),
+    address: live?.address ?? null,
+    delivery: live?.delivery ?? null,
+    maxWidthPixels: live?.maxWidthPixels ?? null,
+    smoothingSeconds: live?.smoothingSeconds ?? null,
+    trackMissSeconds: live?.trackMissSeconds ?? null,
+    reconnects: live?.reconnects ?? null,
+    retry: live?.retry == null ? null : JSON.stringify(live.retry),
     errorCode: error?.code ?? null,
     errorMessage: error?.message ?? null,
     warnings: JSON.stringify(warnings),

@@ -92,6 +92,8 @@ export interface AffectSummary {
 export interface StoredProgress {
   readonly frames: number;
   readonly faces: number;
+  /** Frames that a live stream left out. */
+  readonly skipped: number;
   readonly lastSequence: number | null;
   readonly lastPtsSeconds: number | null;
   /** One more than the highest track number stored. */
@@ -104,7 +106,7 @@ export interface DeletedCounts {
   readonly tracks: number;
 }
 
-export type StreamPatch = Partial<Omit<StreamRecord, 'id' | 'kind' | 'createdAt'>>;
+export type StreamPatch = Partial<Omit<StreamRecord, 'id' | 'revision' | 'kind' | 'createdAt'>>;
 
 export interface StoreStatistics {
   /** Frames that wait for their write. */
@@ -122,13 +124,16 @@ export const MAX_PAGE = 1000;
  * for the log). Further errors are named where they arise.
  */
 export interface Store extends AsyncDisposable {
-  createStream(stream: StreamRecord): Promise<StreamRecord>;
-  /** Errors: NOT_FOUND. */
+  /** `secretAddress` is what a live stream is opened by, credentials included; it is kept until the stream ends. */
+  createStream(stream: StreamRecord, secretAddress?: string): Promise<StreamRecord>;
+  /** The address that was given with a stream; `null` when there is none, or it has ended. For the pipeline alone. */
+  secretAddress(id: string): Promise<string | null>;
+  /** Raises the revision. Errors: NOT_FOUND. */
   updateStream(id: string, patch: StreamPatch): Promise<StreamRecord>;
   stream(id: string): Promise<StreamRecord | null>;
   /** Newest first. Errors: BAD_INPUT. */
   streams(query: StreamQuery): Promise<Page<StreamRecord>>;
-  /** Streams that wait or run, oldest first: at the start of the process, those that it has to take up again. */
+  /** Streams that have not ended, oldest first: at the start of the process, those that it has to take up again. */
   unfinishedStreams(): Promise<readonly StreamRecord[]>;
   /** Erases a stream and every estimate of it, also from the write-ahead log. Errors: NOT_FOUND. */
   deleteStream(id: string): Promise<DeletedCounts>;

@@ -191,7 +191,7 @@ test('whoever leaves by return() while waiting is gone at once, from frames and 
 describe('the status of a stream', () => {
   test('never goes back, when a change was told while it was looked up', async () => {
     const id = randomUUID();
-    const running = streamRecord(id, { status: 'RUNNING' });
+    const running = streamRecord(id, { status: 'RUNNING', revision: 1 });
     const hub = createHub({
       bufferFrames: 4,
       replay: async () => [],
@@ -204,7 +204,7 @@ describe('the status of a stream', () => {
     expect((await statuses.next()).value?.status).toBe('RUNNING');
     const next = statuses.next();
     await new Promise((resolve) => setImmediate(resolve));
-    hub.publishStatus(streamRecord(id, { status: 'COMPLETED' }));
+    hub.publishStatus(streamRecord(id, { status: 'COMPLETED', revision: 2 }));
     expect((await next).value?.status).toBe('COMPLETED');
     expect((await statuses.next()).done).toBe(true);
   });
@@ -223,12 +223,39 @@ describe('the status of a stream', () => {
     expect(after).toEqual(['COMPLETED']);
   });
 
+  test('goes to and fro with a live source, and each change is told in the order in which it was stored', async () => {
+    const hub = newHub();
+    const { store } = opened;
+    const id = randomUUID();
+    await store.createStream(streamRecord(id, { status: 'CONNECTING' }));
+    const changes = ['RUNNING', 'STALLED', 'RUNNING', 'RECONNECTING', 'RUNNING', 'STOPPED'] as const;
+    const seen: string[] = [];
+    for await (const { status, revision } of hub.statuses(id)) {
+      seen.push(status);
+      const next = changes[revision];
+      if (next !== undefined) hub.publishStatus(await store.updateStream(id, { status: next }));
+    }
+    expect(seen).toEqual(['CONNECTING', ...changes]);
+  });
+
+  test('that was stored earlier never replaces a later one that still waits to be taken', async () => {
+    const hub = newHub();
+    const all = hub.statuses();
+    const first = all.next();
+    hub.publishStatus(streamRecord('one', { status: 'STALLED', revision: 3 }));
+    hub.publishStatus(streamRecord('one', { status: 'RUNNING', revision: 2 }));
+    expect((await first).value).toMatchObject({ status: 'STALLED', revision: 3 });
+    await all.return(undefined);
+  });
+
   test('is the latest one for a subscriber who is late', async () => {
     const hub = newHub();
     const id = randomUUID();
     const all = hub.statuses();
     const first = all.next();
-    for (const status of ['QUEUED', 'RUNNING', 'COMPLETED'] as const) hub.publishStatus(streamRecord(id, { status }));
+    for (const [revision, status] of (['QUEUED', 'RUNNING', 'COMPLETED'] as const).entries()) {
+      hub.publishStatus(streamRecord(id, { status, revision }));
+    }
     hub.publishStatus(streamRecord('another'));
     expect((await first).value?.id).toBe(id);
     expect((await all.next()).value).toMatchObject({ id: 'another' });

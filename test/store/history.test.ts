@@ -107,6 +107,7 @@ describe('frames', () => {
     expect(await store.progress(id)).toEqual({
       frames: 5000,
       faces: 5000,
+      skipped: 0,
       lastSequence: 4999,
       lastPtsSeconds: 4999 / 8,
       nextTrackNumber: 2,
@@ -263,8 +264,8 @@ describe('streams', () => {
       warnings,
       uploadId: null,
     };
-    expect(await store.updateStream(id, patch)).toEqual({ ...streamRecord(id), ...patch });
-    expect(await store.stream(id)).toEqual({ ...streamRecord(id), ...patch });
+    expect(await store.updateStream(id, patch)).toEqual({ ...streamRecord(id), ...patch, revision: 1 });
+    expect(await store.stream(id)).toEqual({ ...streamRecord(id), ...patch, revision: 1 });
     await expect(store.updateStream('nobody', {})).rejects.toMatchObject({ code: 'NOT_FOUND' });
     expect(await store.stream('nobody')).toBeNull();
   });

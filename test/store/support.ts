@@ -31,6 +31,7 @@ export async function testStore(): Promise<TestStore> {
 export function streamRecord(id: string, change: Partial<StreamRecord> = {}): StreamRecord {
   return {
     id,
+    revision: 0,
     kind: 'FILE',
     name: 'a video',
     labels: ['one', 'two'],
@@ -38,6 +39,7 @@ export function streamRecord(id: string, change: Partial<StreamRecord> = {}): St
     sampling: { kind: 'RATE', framesPerSecond: 5 },
     media: null,
     uploadId: 'an-upload',
+    live: null,
     error: null,
     warnings: [],
     createdAt: new Date('2026-01-02T03:04:05.678Z'),
