@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { createVisionPool, type VisionPool } from './batches/index.ts';
 import type { Config } from './config.ts';
 import { takeDataFolder } from './data-folder.ts';
+import { AppError } from './errors.ts';
 import { ClosingStack, scriptLaunch } from './flow/index.ts';
-import { checkFfmpeg, createUploads } from './ingest/index.ts';
+import { type AddressGate, checkFfmpeg, createUploads } from './ingest/index.ts';
 import type { Log } from './log.ts';
 import { createPipeline, type Pipeline } from './pipeline/index.ts';
 import { createHub } from './publish/index.ts';
@@ -12,6 +13,8 @@ import { openStore, type Store } from './store/index.ts';
 
 export interface StartOptions {
   readonly log: Log;
+  /** Judges where live streams may be read from. Default one that the settings describe. */
+  readonly gate?: AddressGate;
   /** Ends the start; what runs by then is ended by disposing of it. */
   readonly signal?: AbortSignal;
 }
@@ -59,10 +62,28 @@ export async function startPipeline(config: Config, options: StartOptions): Prom
         maxAgeSeconds: config.uploadMaxAgeSeconds,
       }),
     );
-    const pipeline = parts.own(await createPipeline({ config, store, hub, vision, uploads, log: options.log }));
+    const pipeline = parts.own(
+      await createPipeline({
+        config,
+        store,
+        hub,
+        vision,
+        uploads,
+        gate: options.gate ?? closedGate(),
+        log: options.log,
+      }),
+    );
     return { pipeline, store, [Symbol.asyncDispose]: () => parts[Symbol.asyncDispose]() };
   } catch (thrown) {
     await parts[Symbol.asyncDispose]();
     throw thrown;
   }
+}
+
+/** Until there is a policy of addresses, none may be opened. */
+function closedGate(): AddressGate {
+  const refuse = (): never => {
+    throw new AppError('ADDRESS_REFUSED', 'This server opens no addresses.');
+  };
+  return { check: refuse, open: async () => refuse() };
 }

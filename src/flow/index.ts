@@ -1,7 +1,11 @@
+export { type BackoffOptions, backoffMs } from './backoff.ts';
 export { ClosingStack } from './closing-stack.ts';
 export { DropOldestBuffer, type Taken } from './drop-oldest-buffer.ts';
 export { endable } from './endable.ts';
 export { FairQueue, type FairQueueOptions, type FairQueueStatistics } from './fair-queue.ts';
+export { latestOf } from './latest-slot.ts';
 export { createLimiter, type Limiter } from './limiter.ts';
 export { orderedMap } from './ordered-map.ts';
+export { pause, settlesWithin } from './pause.ts';
+export { Places } from './places.ts';
 export { type ScriptLaunch, scriptLaunch } from './script-launch.ts';

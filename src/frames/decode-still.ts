@@ -8,6 +8,8 @@ export interface DecodeStillOptions {
   readonly maxPixels: number;
   /** The longer side that comes out is at most this; smaller pictures keep their size. At least 1. */
   readonly maxSidePixels: number;
+  /** The same for the width alone. Default no further limit. */
+  readonly maxWidthPixels?: number;
 }
 
 export interface StillPicture {
@@ -45,12 +47,17 @@ const FIRST_LYING_ORIENTATION = 5;
  */
 export async function decodeStill(
   bytes: Uint8Array,
-  { maxPixels, maxSidePixels }: DecodeStillOptions,
+  { maxPixels, maxSidePixels, maxWidthPixels = maxSidePixels }: DecodeStillOptions,
 ): Promise<StillPicture> {
   const { width, height } = await uprightSize(bytes, maxPixels);
   const { data, info } = await sharp(bytes, { limitInputPixels: maxPixels, failOn: 'error', autoOrient: true })
     .timeout({ seconds: TIMEOUT_SECONDS })
-    .resize({ width: maxSidePixels, height: maxSidePixels, fit: 'inside', withoutEnlargement: true })
+    .resize({
+      width: Math.min(maxSidePixels, maxWidthPixels),
+      height: maxSidePixels,
+      fit: 'inside',
+      withoutEnlargement: true,
+    })
     .flatten({ background: BACKGROUND })
     .toColourspace('srgb')
     .raw({ depth: 'uchar' })

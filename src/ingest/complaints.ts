@@ -10,15 +10,24 @@ const CARRY_CHARACTERS = 4096;
 const DAMAGED = 'Parts of the video are damaged; their frames are missing or distorted, the rest was read.';
 const CUT_OFF = 'The file ends before its video does; the frames after that are missing.';
 
+/** Said while all is well. */
+const CHATTER = /\[(warning|info|verbose)\]/;
+
 type Fault = 'DAMAGED' | 'CUT_OFF';
 
-/** Collects lines of ffmpeg run with `-v level+error`, and counts them by what they mean. */
+/** Collects lines of ffmpeg run with `-v level+error` or a chattier level, and counts them by what they mean. */
 export class Complaints {
+  readonly #onLine: ((line: string) => void) | undefined;
   #carry = '';
   readonly #first: string[] = [];
   readonly #last: string[] = [];
   readonly #counts: Record<Fault, number> = { DAMAGED: 0, CUT_OFF: 0 };
   #lastFault: Fault | null = null;
+
+  /** `onLine` is told of every line, complaint or not. */
+  constructor(onLine?: (line: string) => void) {
+    this.#onLine = onLine;
+  }
 
   /** Takes the next piece of the output, cut anywhere. */
   add(text: string): void {
@@ -44,6 +53,11 @@ export class Complaints {
     this.#counts.DAMAGED += 1;
   }
 
+  /** Whether the medium ended before its own word. */
+  get isCutOff(): boolean {
+    return this.#counts.CUT_OFF > 0;
+  }
+
   /** At most one entry for each kind of fault; `count` is the number of complaints, not of frames. */
   warnings(): readonly StreamWarning[] {
     const { DAMAGED: damaged, CUT_OFF: cutOff } = this.#counts;
@@ -60,6 +74,8 @@ export class Complaints {
 
   #line(line: string): void {
     if (line === '') return;
+    this.#onLine?.(line);
+    if (CHATTER.test(line)) return;
     const kept = line.slice(0, LINE_CHARACTERS_KEPT);
     if (this.#first.length < LINES_KEPT) this.#first.push(kept);
     else {

@@ -1,4 +1,7 @@
+export type { AddressGate, AddressKind, CheckedAddress, OpenedAddress } from './address-gate.ts';
 export { checkFfmpeg } from './check-ffmpeg.ts';
 export { type Decoder, type DecoderOptions, openDecoder } from './decoder.ts';
+export { LiveClock } from './live-clock.ts';
+export { type LiveSource, type LiveSourceOptions, openLiveSource } from './live-source.ts';
 export { probeMedia } from './probe.ts';
 export { createUploads, type Uploads, type UploadsOptions, type UploadsStatistics } from './uploads.ts';

@@ -8,8 +8,15 @@ import { Complaints } from './complaints.ts';
 export interface MediaProcessOptions {
   /** Opens descriptor 3 of the process as a second output. */
   readonly sidePipe?: boolean;
+  /** Told of each line of its standard error, as it comes. Must not throw. */
+  readonly onLine?: (line: string) => void;
   /** Kills the process when it fires. */
   readonly signal?: AbortSignal;
+}
+
+interface Pipes {
+  readonly output: Readable;
+  readonly side: Readable | null;
 }
 
 /** How a process ended: its code, or the signal that killed it. */
@@ -22,20 +29,23 @@ export class MediaProcess implements AsyncDisposable {
   readonly output: Readable;
   /** Descriptor 3; `null` where it was not asked for. */
   readonly side: Readable | null;
-  readonly complaints = new Complaints();
+  readonly complaints: Complaints;
   /** Settles, never rejects, when the process is gone and everything it wrote has been read or thrown away. */
   readonly closed: Promise<MediaExit>;
+  /** Settles, never rejects, when the process is gone, whatever of its output is still unread. */
+  readonly exited: Promise<unknown>;
   readonly #child: ChildProcess;
-  readonly #gone: Promise<unknown>;
 
-  private constructor(child: ChildProcess, output: Readable, side: Readable | null) {
+  private constructor(child: ChildProcess, pipes: Pipes, onLine?: (line: string) => void) {
+    const { output, side } = pipes;
     this.#child = child;
+    this.complaints = new Complaints(onLine);
     this.output = output;
     this.side = side;
     child.stderr?.setEncoding('utf8').on('data', (text: string) => this.complaints.add(text));
     // Node throws away what a process leaves in pipes that nobody reads yet when it exits; a listener keeps it.
     for (const pipe of [output, side]) pipe?.on('readable', nothing).on('error', nothing);
-    this.#gone = new Promise((resolve) => child.once('exit', resolve).once('error', resolve));
+    this.exited = new Promise((resolve) => child.once('exit', resolve).once('error', resolve));
     this.closed = new Promise((resolve) => {
       child.once('close', (code, signal) => {
         this.complaints.end();
@@ -48,7 +58,7 @@ export class MediaProcess implements AsyncDisposable {
   static async start(
     program: 'ffmpeg' | 'ffprobe',
     args: readonly string[],
-    { sidePipe = false, signal }: MediaProcessOptions = {},
+    { sidePipe = false, onLine, signal }: MediaProcessOptions = {},
   ): Promise<MediaProcess> {
     if (signal?.aborted) throw aborted(signal);
     const child = spawn(program, args, {
@@ -57,7 +67,11 @@ export class MediaProcess implements AsyncDisposable {
       env: { PATH: process.env.PATH },
       windowsHide: true,
     });
-    const running = new MediaProcess(child, child.stdout!, sidePipe ? (child.stdio[3] as Readable) : null);
+    const running = new MediaProcess(
+      child,
+      { output: child.stdout!, side: sidePipe ? (child.stdio[3] as Readable) : null },
+      onLine,
+    );
     try {
       await once(child, 'spawn');
     } catch (cause) {
@@ -66,7 +80,7 @@ export class MediaProcess implements AsyncDisposable {
     if (signal !== undefined) {
       const kill = (): void => running.kill();
       signal.addEventListener('abort', kill, { once: true });
-      void running.#gone.then(() => signal.removeEventListener('abort', kill));
+      void running.exited.then(() => signal.removeEventListener('abort', kill));
       if (signal.aborted) kill();
     }
     return running;
@@ -95,7 +109,7 @@ export class MediaProcess implements AsyncDisposable {
     this.kill();
     this.output.destroy();
     this.side?.destroy();
-    await this.#gone;
+    await this.exited;
   }
 }
 

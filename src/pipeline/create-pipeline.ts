@@ -3,16 +3,20 @@ import type { VisionPool } from '../batches/index.ts';
 import type { Config } from '../config.ts';
 import type { ImageAnalysis, StreamRecord } from '../domain.ts';
 import { AppError, toAppError } from '../errors.ts';
-import { createLimiter } from '../flow/index.ts';
-import type { Uploads } from '../ingest/index.ts';
+import { createLimiter, Places } from '../flow/index.ts';
+import type { AddressGate, Uploads } from '../ingest/index.ts';
 import type { Log } from '../log.ts';
 import type { Hub } from '../publish/index.ts';
 import type { Store } from '../store/index.ts';
 import { analyzeImage } from './analyze-images.ts';
+import { finishStream, hasEnded } from './job.ts';
+import { LiveStreams } from './live-streams.ts';
 import { progressAtRest } from './progress.ts';
+import { PushStreams } from './push-streams.ts';
+import type { ScoredFrame } from './score-frames.ts';
 import type { AnalyzeImagesOptions, PictureInput, Pipeline, VideoInput } from './types.ts';
 import { VideoIntake } from './video-intake.ts';
-import { hasEnded, VideoJobs } from './video-jobs.ts';
+import { VideoJobs } from './video-jobs.ts';
 
 export interface PipelineParts {
   readonly config: Config;
@@ -20,6 +24,8 @@ export interface PipelineParts {
   readonly hub: Hub;
   readonly vision: VisionPool;
   readonly uploads: Uploads;
+  /** Judges where live streams may be read from. */
+  readonly gate: AddressGate;
   readonly log: Log;
 }
 
@@ -32,14 +38,23 @@ const SWEEP_INTERVAL_MS = 10 * 60 * 1000;
  */
 export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
   const { config, store, hub, vision, uploads, log } = parts;
-  const counters = { framesDone: 0, framesFailed: 0 };
-  const jobs = new VideoJobs({
-    ...parts,
-    frameStored: ({ failure }) => {
-      counters.framesDone += 1;
-      if (failure !== null) counters.framesFailed += 1;
-    },
-  });
+  const counters = { framesDone: 0, framesFailed: 0, framesSkipped: 0 };
+  const frameStored = ({ failure, estimate }: ScoredFrame): void => {
+    counters.framesDone += 1;
+    counters.framesSkipped += estimate.skippedBefore;
+    if (failure !== null) counters.framesFailed += 1;
+  };
+  const places = new Places(
+    config.maxLiveStreams,
+    () =>
+      new AppError(
+        'OVERLOADED',
+        `${config.maxLiveStreams} live streams are open already (MAX_LIVE_STREAMS); stop one, or try again later.`,
+      ),
+  );
+  const jobs = new VideoJobs({ ...parts, frameStored });
+  const live = new LiveStreams({ ...parts, places, frameStored });
+  const pushed = new PushStreams({ ...parts, places, frameStored });
   const intake = new VideoIntake({ config, store, hub, uploads, jobs });
   const closing = new AbortController();
   const images = createLimiter({
@@ -78,10 +93,10 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
   }
 
   async function stopStream(id: string): Promise<StreamRecord> {
-    await jobs.stop(id);
+    await Promise.all([jobs, live, pushed].map((streams) => streams.stop(id)));
     const stream = await existing(id);
     // A stream without a job and without an end: its end could not be stored at the time.
-    return hasEnded(stream) ? stream : jobs.finish(id, { status: 'STOPPED' });
+    return hasEnded(stream) ? stream : finishStream(parts, { id }, { status: 'STOPPED' });
   }
 
   async function sweep(): Promise<void> {
@@ -102,14 +117,17 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
     engine: { engine: config.engine, provider, modelName, modelVersion, detectorName, workers, maxBatch },
     analyzeImages,
     analyzeVideo: (input: VideoInput) => intake.take(input),
+    openStream: (input) => live.open(input),
+    openPush: (input) => pushed.open(input),
+    pushFrame: (streamId, picture) => pushed.push(streamId, picture),
     stopStream,
     async deleteStream(id) {
       await stopStream(id);
       return store.deleteStream(id);
     },
     async progress(id) {
-      const live = jobs.progress(id);
-      if (live !== null) return live;
+      const now = jobs.progress(id) ?? live.progress(id) ?? pushed.progress(id);
+      if (now !== null) return now;
       return progressAtRest(await existing(id), await store.progress(id));
     },
     async *subscribeFrames(streamId, options = {}) {
@@ -124,6 +142,8 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
       jobsRunning: jobs.running,
       jobsQueued: jobs.queued,
       jobsRefused: jobs.refused,
+      liveStreams: places.taken,
+      liveStreamsRefused: places.refused,
       imagesInFlight: images.running,
       imagesRefused: images.refused,
       ...counters,
@@ -131,11 +151,12 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
     async [Symbol.asyncDispose]() {
       clearInterval(sweeping);
       closing.abort(new AppError('ABORTED', 'The server is stopping; try again when it is back.'));
-      await jobs[Symbol.asyncDispose]();
+      await Promise.all([jobs, live, pushed].map((streams) => streams[Symbol.asyncDispose]()));
     },
   };
 
-  for (const stream of await store.unfinishedStreams()) intake.resume(stream);
+  const takers = { FILE: intake, LIVE: live, PUSH: pushed };
+  for (const stream of await store.unfinishedStreams()) takers[stream.kind].resume(stream);
   await sweep();
   const sweeping = setInterval(() => void sweep(), SWEEP_INTERVAL_MS);
   sweeping.unref();

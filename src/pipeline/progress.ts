@@ -1,11 +1,13 @@
 /** How far a stream is, from what is stored and, while it runs, from the clock. */
-import type { MediaFacts, StreamRecord } from '../domain.ts';
+import type { FrameEstimate, MediaFacts, StreamRecord } from '../domain.ts';
 import type { StreamProgress } from './types.ts';
 
 /** What is stored of a stream. */
 export interface StoredFigures {
   readonly frames: number;
   readonly faces: number;
+  /** Frames that a live stream left out. */
+  readonly skipped: number;
   /** `null` before the first frame. */
   readonly lastPtsSeconds: number | null;
 }
@@ -14,28 +16,42 @@ export interface StoredFigures {
 export class LiveProgress {
   #frames: number;
   #faces: number;
+  #skipped: number;
   #lastPtsSeconds: number | null;
   readonly #beganAtMs = performance.now();
   readonly #beganAtPtsSeconds: number;
-  readonly #media: MediaFacts;
+  readonly #media: MediaFacts | null;
 
-  constructor(media: MediaFacts, stored: StoredFigures) {
+  /** `media` is `null` for a source that has no length. */
+  constructor(media: MediaFacts | null, stored: StoredFigures) {
     this.#media = media;
     this.#frames = stored.frames;
     this.#faces = stored.faces;
+    this.#skipped = stored.skipped;
     this.#lastPtsSeconds = stored.lastPtsSeconds;
-    this.#beganAtPtsSeconds = stored.lastPtsSeconds ?? media.startSeconds;
+    this.#beganAtPtsSeconds = stored.lastPtsSeconds ?? media?.startSeconds ?? 0;
+  }
+
+  /** Frames that are stored. */
+  get framesDone(): number {
+    return this.#frames;
   }
 
   /** Counts a frame that is stored. */
-  frameStored(ptsSeconds: number, faces: number): void {
+  frameStored({ ptsSeconds, faces, skippedBefore }: FrameEstimate): void {
     this.#frames += 1;
-    this.#faces += faces;
+    this.#faces += faces.length;
+    this.#skipped += skippedBefore;
     this.#lastPtsSeconds = ptsSeconds;
   }
 
   now(): StreamProgress {
-    const figures = { frames: this.#frames, faces: this.#faces, lastPtsSeconds: this.#lastPtsSeconds };
+    const figures = {
+      frames: this.#frames,
+      faces: this.#faces,
+      skipped: this.#skipped,
+      lastPtsSeconds: this.#lastPtsSeconds,
+    };
     const still = progressAtRest({ media: this.#media, status: 'RUNNING' }, figures);
     const elapsedSeconds = (performance.now() - this.#beganAtMs) / 1000;
     const gainedSeconds = (this.#lastPtsSeconds ?? this.#beganAtPtsSeconds) - this.#beganAtPtsSeconds;
@@ -56,6 +72,7 @@ export function progressAtRest(stream: Pick<StreamRecord, 'media' | 'status'>, s
   return {
     framesDone: stored.frames,
     facesFound: stored.faces,
+    framesSkipped: stored.skipped,
     mediaSecondsDone: done,
     mediaSecondsTotal: total,
     share: status === 'COMPLETED' ? 1 : share,

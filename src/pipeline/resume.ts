@@ -23,15 +23,16 @@ const SLOW_FRAMES_PER_SECOND = 5;
 
 /** Reads the past of a stream. `trackMissSeconds` is how long a track is kept without a sighting. Errors: STORE_FAILED. */
 export async function readPast(store: Store, stream: StreamRecord, trackMissSeconds: number): Promise<Past> {
-  const { frames, faces, lastSequence, lastPtsSeconds, nextTrackNumber } = await store.progress(stream.id);
+  const { frames, faces, skipped, lastSequence, lastPtsSeconds, nextTrackNumber } = await store.progress(stream.id);
   if (lastSequence === null || lastPtsSeconds === null) {
-    return { frames, faces, lastPtsSeconds: null, resumeAfter: null, nextTrackNumber, sightings: [] };
+    return { frames, faces, skipped, lastPtsSeconds: null, resumeAfter: null, nextTrackNumber, sightings: [] };
   }
   const windowSeconds = Math.max(trackMissSeconds, FRAMES_OF_MOTION / framesPerSecond(stream));
   const lastFrames = await store.lastFrames(stream.id, windowSeconds);
   return {
     frames,
     faces,
+    skipped,
     lastPtsSeconds,
     resumeAfter: { sequence: lastSequence, ptsSeconds: lastPtsSeconds },
     nextTrackNumber,

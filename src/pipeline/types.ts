@@ -2,7 +2,7 @@
  * What the pipeline offers to those above it (GraphQL and the command line): the whole of analysis, without transport
  * and without storage's details.
  */
-import type { FrameEstimate, ImageAnalysis, Sampling, StreamRecord } from '../domain.ts';
+import type { Delivery, FrameEstimate, ImageAnalysis, Sampling, StreamRecord } from '../domain.ts';
 
 /** A still picture as its encoded bytes (JPEG, PNG, WebP, ...). */
 export interface PictureInput {
@@ -28,12 +28,51 @@ export interface VideoInput {
   readonly signal?: AbortSignal;
 }
 
+/** What a live and a pushed stream have in common. */
+export interface OpenInput {
+  /** Shown to people. 1 to 200 characters. */
+  readonly name: string;
+  /** At most 20 labels of at most 100 characters. Default none. */
+  readonly labels?: readonly string[];
+  /** Pictures are scaled down to this width before faces are looked for, 16 to 8192. Default the server's settings. */
+  readonly maxWidthPixels?: number;
+  /** Time constant of the smoothed values, 0 to 60; 0 switches smoothing off. Default the server's setting. */
+  readonly smoothingSeconds?: number;
+  /** Time that a face may be out of sight and keep its track, 0.1 to 60. Default the server's setting. */
+  readonly trackMissSeconds?: number;
+}
+
+export interface LiveInput extends Omit<OpenInput, 'name'> {
+  /** Shown to people. 1 to 200 characters. Default the address without its credentials. */
+  readonly name?: string;
+  /** Where it is read from; may carry credentials, which are kept from everybody but the source. */
+  readonly url: string;
+  /** At most so many frames a second, above 0 and up to 1000. Default 5. */
+  readonly framesPerSecond?: number;
+  /** Default LATEST. */
+  readonly delivery?: Delivery;
+}
+
+export type PushInput = OpenInput;
+
+/** One picture for a pushed stream. */
+export interface PushedPicture {
+  /** JPEG, PNG, WebP or whatever else a still picture may be. */
+  readonly bytes: Uint8Array;
+  /** By the client's clock, which need not be right but must run on. Default the time of its arrival. */
+  readonly capturedAt?: Date;
+  /** Ends the wait for its turn. */
+  readonly signal?: AbortSignal;
+}
+
 /** How far a stream is. For an ended stream these are its final figures. */
 export interface StreamProgress {
   /** Frames that are stored. */
   readonly framesDone: number;
   /** Faces on those frames, all together. */
   readonly facesFound: number;
+  /** Frames that a live stream left out, all together; 0 for files. */
+  readonly framesSkipped: number;
   /** Media time from the video's start to the last stored frame. */
   readonly mediaSecondsDone: number;
   /** `null` where the container does not say how long it is. */
@@ -64,6 +103,10 @@ export interface PipelineStatistics {
   readonly jobsQueued: number;
   /** Jobs refused with OVERLOADED since the start. */
   readonly jobsRefused: number;
+  /** Live and pushed streams that are open. */
+  readonly liveStreams: number;
+  /** Live and pushed streams refused with OVERLOADED since the start. */
+  readonly liveStreamsRefused: number;
   readonly imagesInFlight: number;
   /** Pictures refused with OVERLOADED since the start. */
   readonly imagesRefused: number;
@@ -71,6 +114,8 @@ export interface PipelineStatistics {
   readonly framesDone: number;
   /** Frames that were stored without faces because a worker failed over them, since the start. */
   readonly framesFailed: number;
+  /** Frames that live streams left out because newer ones had come, since the start. */
+  readonly framesSkipped: number;
 }
 
 export interface FrameDelivery {
@@ -129,6 +174,24 @@ export interface Pipeline extends AsyncDisposable {
    * PICTURE_TOO_LARGE, OVERLOADED, FFMPEG_MISSING, STORE_FAILED.
    */
   analyzeVideo(input: VideoInput): Promise<StreamRecord>;
+
+  /**
+   * Opens a live source and resolves at once with its CONNECTING stream. A source that cannot be reached, or is lost
+   * later, is called again and again until it has failed too often in a row; streams that are open come back after a
+   * restart of the server. Errors: BAD_INPUT, ADDRESS_REFUSED, OVERLOADED (all places are taken), STORE_FAILED.
+   */
+  openStream(input: LiveInput): Promise<StreamRecord>;
+
+  /** Opens a stream whose pictures come by `pushFrame`. Errors: BAD_INPUT, OVERLOADED, STORE_FAILED. */
+  openPush(input: PushInput): Promise<StreamRecord>;
+
+  /**
+   * Scores the next picture of a pushed stream and resolves once it is stored and published: whoever waits for that before
+   * the next call is as fast as this machine. One more picture may wait for its turn. Errors: NOT_FOUND, BAD_INPUT (no
+   * pushed stream, one that has ended, a time that does not run on), OVERLOADED (two are waiting already), those of a
+   * still picture, ABORTED, STORE_FAILED.
+   */
+  pushFrame(streamId: string, picture: PushedPicture): Promise<FrameEstimate>;
 
   /**
    * Ends a stream before its end and resolves once nothing of it works any more; frames that are scored by then stay.

@@ -7,8 +7,8 @@ import { createLimiter } from '../flow/index.ts';
 import { probeMedia, type Uploads } from '../ingest/index.ts';
 import type { Hub } from '../publish/index.ts';
 import type { Store } from '../store/index.ts';
+import { checkSampling, checkWords } from './stream-words.ts';
 import type { VideoInput } from './types.ts';
-import { checkVideoInput } from './video-input.ts';
 import type { VideoJobs } from './video-jobs.ts';
 
 interface VideoIntakeParts {
@@ -43,7 +43,8 @@ export class VideoIntake {
 
   /** Errors and effects: those of `Pipeline.analyzeVideo`. */
   async take(input: VideoInput): Promise<StreamRecord> {
-    const { name, labels } = checkVideoInput(input);
+    const { name, labels } = checkWords(input);
+    checkSampling(input.sampling);
     const { uploadId } = input;
     const { store, hub, uploads, jobs } = this.#parts;
     const path = await uploads.pathOf(uploadId);

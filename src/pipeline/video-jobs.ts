@@ -3,43 +3,17 @@
  * stored, then published.
  */
 import type { Config } from '../config.ts';
-import type { StreamRecord, StreamStatus, StreamWarning } from '../domain.ts';
-import { AppError, toAppError } from '../errors.ts';
+import type { StreamRecord, StreamWarning } from '../domain.ts';
+import { AppError } from '../errors.ts';
 import { createLimiter } from '../flow/index.ts';
 import type { Uploads } from '../ingest/index.ts';
-import type { Log } from '../log.ts';
-import type { LiveProgress } from './progress.ts';
+import { carryOut, type EndingParts, Job, SHUTDOWN_GRACE_SHARE, STOP_GRACE_MS } from './job.ts';
 import type { StreamProgress } from './types.ts';
 import { runVideoJob, type VideoJobParts } from './video-job.ts';
 
-export interface VideoJobsParts extends VideoJobParts {
+export interface VideoJobsParts extends VideoJobParts, Pick<EndingParts, 'log'> {
   readonly config: VideoJobParts['config'] & Pick<Config, 'concurrentJobs' | 'maxQueuedJobs' | 'shutdownSeconds'>;
   readonly uploads: Pick<Uploads, 'pathOf' | 'remove'>;
-  readonly log: Log;
-}
-
-interface Job {
-  readonly id: string;
-  /** Ends the reading of frames; what is in flight is finished. */
-  readonly stop: AbortController;
-  /** Ends the scoring as well. */
-  readonly abort: AbortController;
-  /** Why it ends early: a stop makes the stream STOPPED, a shutdown leaves its status for the next start. */
-  endedBy: 'stop' | 'shutdown' | null;
-  progress: LiveProgress | null;
-  /** Settles, never rejects, when nothing of the job works any more and its status is stored. */
-  done: Promise<void>;
-}
-
-/** A stop waits this long for the frames in flight, which take a fraction of a second unless a worker hangs. */
-const STOP_GRACE_MS = 5000;
-/** Share of the time for a shutdown that frames in flight may take; the rest is for closing what they need. */
-const SHUTDOWN_GRACE_SHARE = 0.5;
-
-const ENDED: ReadonlySet<StreamStatus> = new Set(['COMPLETED', 'FAILED', 'STOPPED']);
-
-export function hasEnded(stream: Pick<StreamRecord, 'status'>): boolean {
-  return ENDED.has(stream.status);
 }
 
 export class VideoJobs implements AsyncDisposable {
@@ -98,20 +72,12 @@ export class VideoJobs implements AsyncDisposable {
    * of the job works any more and its status is stored.
    */
   add(id: string, stored: Promise<StreamRecord>): Promise<void> {
-    const job: Job = {
-      id,
-      stop: new AbortController(),
-      abort: new AbortController(),
-      endedBy: null,
-      progress: null,
-      done: Promise.resolve(),
-    };
+    const job = new Job(id);
     this.#jobs.set(id, job);
-    if (this.#closing) {
-      job.endedBy = 'shutdown';
-      job.stop.abort();
-    }
-    job.done = this.#live(job, stored).finally(() => this.#jobs.delete(id));
+    if (this.#closing) job.ask('shutdown');
+    job.done = carryOut(this.#parts, { job, stored }, (stream) =>
+      this.#turns.run(() => this.#run(job, stream), job.stop),
+    ).finally(() => this.#jobs.delete(id));
     return job.done;
   }
 
@@ -122,48 +88,14 @@ export class VideoJobs implements AsyncDisposable {
 
   /** Ends a job and resolves once nothing of it works any more. Does nothing for a stream without a job. */
   async stop(id: string): Promise<void> {
-    const job = this.#jobs.get(id);
-    if (job !== undefined) await this.#end(job, 'stop', STOP_GRACE_MS);
+    await this.#jobs.get(id)?.end('stop', STOP_GRACE_MS);
   }
 
   /** Ends every job; their streams keep their status, and the next start goes on with them. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing = true;
     const graceMs = this.#parts.config.shutdownSeconds * 1000 * SHUTDOWN_GRACE_SHARE;
-    await Promise.all([...this.#jobs.values()].map((job) => this.#end(job, 'shutdown', graceMs)));
-  }
-
-  async #end(job: Job, by: 'stop' | 'shutdown', graceMs: number): Promise<void> {
-    job.endedBy ??= by;
-    job.stop.abort();
-    const timer = setTimeout(() => job.abort.abort(), graceMs);
-    await job.done;
-    clearTimeout(timer);
-  }
-
-  async #live(job: Job, stored: Promise<StreamRecord>): Promise<void> {
-    const { log } = this.#parts;
-    let stream: StreamRecord;
-    try {
-      stream = await stored;
-    } catch {
-      return; // Whoever made the stream has the error in hand; there is nothing to run.
-    }
-    let warnings = stream.warnings;
-    try {
-      await this.#turns.run(async () => {
-        warnings = await this.#run(job, stream);
-      }, job.stop.signal);
-      if (job.endedBy === 'shutdown') return;
-      await this.finish(stream.id, { status: job.endedBy === 'stop' ? 'STOPPED' : 'COMPLETED', warnings });
-    } catch (thrown) {
-      await this.#fail(job, stream, thrown).catch((cause: unknown) => {
-        log.error(
-          { streamId: stream.id, err: cause },
-          'the end of a stream could not be stored; the next start resumes it',
-        );
-      });
-    }
+    await Promise.all([...this.#jobs.values()].map((job) => job.end('shutdown', graceMs)));
   }
 
   async #run(job: Job, stream: StreamRecord): Promise<readonly StreamWarning[]> {
@@ -181,46 +113,11 @@ export class VideoJobs implements AsyncDisposable {
     return runVideoJob(this.#parts, {
       stream,
       path,
-      stop: job.stop.signal,
-      abort: job.abort.signal,
+      stop: job.stop,
+      abort: job.abort,
       began: (progress) => {
         job.progress = progress;
       },
     });
-  }
-
-  async #fail(job: Job, stream: StreamRecord, thrown: unknown): Promise<void> {
-    const { log } = this.#parts;
-    if (job.endedBy === 'shutdown') return;
-    if (job.endedBy === 'stop') {
-      await this.finish(stream.id, { status: 'STOPPED' });
-      return;
-    }
-    const { code, message } = toAppError(thrown);
-    log.warn({ streamId: stream.id, code, err: thrown }, 'stream failed');
-    await this.finish(stream.id, { status: 'FAILED', error: { code, message } });
-  }
-
-  /** Stores the end of a stream, removes its file, publishes the end. Errors: NOT_FOUND, STORE_FAILED. */
-  async finish(
-    id: string,
-    end: Pick<StreamRecord, 'status'> & Partial<Pick<StreamRecord, 'error' | 'warnings'>>,
-  ): Promise<StreamRecord> {
-    const { store, hub, uploads, log } = this.#parts;
-    // Whoever hears of the end may ask for the final figures at once.
-    const job = this.#jobs.get(id);
-    if (job !== undefined) job.progress = null;
-    const before = await store.stream(id);
-    const stream = await store.updateStream(id, { ...end, endedAt: new Date(), uploadId: null });
-    if (before?.uploadId != null) {
-      // The row no longer names the file, so a failure here leaves a file for the sweeper, never a wrong stream.
-      await uploads.remove(before.uploadId).catch((cause: unknown) => {
-        log.warn({ streamId: id, err: cause }, 'the upload of an ended stream could not be removed');
-      });
-    }
-    hub.publishStatus(stream);
-    hub.endStream(id);
-    log.info({ streamId: id, status: stream.status }, 'stream has ended');
-    return stream;
   }
 }

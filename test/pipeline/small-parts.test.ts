@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { MediaFacts } from '../../src/domain.ts';
+import { checkLiveInput } from '../../src/pipeline/live-input.ts';
 import { looksLikePicture, PICTURE_HEAD_BYTES } from '../../src/pipeline/picture-kind.ts';
 import { LiveProgress, progressAtRest } from '../../src/pipeline/progress.ts';
-import { checkVideoInput } from '../../src/pipeline/video-input.ts';
+import { checkSampling, checkWords } from '../../src/pipeline/stream-words.ts';
 import { addWarnings } from '../../src/pipeline/warnings.ts';
+import { face, frame } from '../store/support.ts';
 
 const media: MediaFacts = {
   sizeBytes: 1000,
@@ -19,10 +21,11 @@ const media: MediaFacts = {
 
 describe('the progress of a stream', () => {
   it('is measured from where the medium begins', () => {
-    const stored = { frames: 30, faces: 40, lastPtsSeconds: 4 };
+    const stored = { frames: 30, faces: 40, skipped: 0, lastPtsSeconds: 4 };
     expect(progressAtRest({ media, status: 'STOPPED' }, stored)).toEqual({
       framesDone: 30,
       facesFound: 40,
+      framesSkipped: 0,
       mediaSecondsDone: 2.5,
       mediaSecondsTotal: 10,
       share: 0.25,
@@ -32,22 +35,23 @@ describe('the progress of a stream', () => {
   });
 
   it('has no share where nobody knows the length, and is whole once completed', () => {
-    const stored = { frames: 1, faces: 0, lastPtsSeconds: 2 };
+    const stored = { frames: 1, faces: 0, skipped: 0, lastPtsSeconds: 2 };
     const endless = { ...media, durationSeconds: null };
     expect(progressAtRest({ media: endless, status: 'STOPPED' }, stored)).toMatchObject({ share: null });
     expect(progressAtRest({ media: endless, status: 'COMPLETED' }, stored)).toMatchObject({ share: 1 });
     expect(
-      progressAtRest({ media: null, status: 'QUEUED' }, { frames: 0, faces: 0, lastPtsSeconds: null }).share,
+      progressAtRest({ media: null, status: 'QUEUED' }, { frames: 0, faces: 0, skipped: 0, lastPtsSeconds: null })
+        .share,
     ).toBeNull();
   });
 
   it('of a resumed job takes its speed from the frames since then alone', async () => {
-    const live = new LiveProgress(media, { frames: 100, faces: 100, lastPtsSeconds: 5.5 });
+    const live = new LiveProgress(media, { frames: 100, faces: 100, skipped: 0, lastPtsSeconds: 5.5 });
     expect(live.now()).toMatchObject({ framesDone: 100, speed: null, etaSeconds: null });
-    live.frameStored(6.5, 2);
+    live.frameStored({ ...frame('a', 0, [face(1), face(2)]), ptsSeconds: 6.5, skippedBefore: 3 });
     await new Promise((resolve) => setTimeout(resolve, 5));
-    const { framesDone, facesFound, mediaSecondsDone, speed, etaSeconds } = live.now();
-    expect([framesDone, facesFound, mediaSecondsDone]).toEqual([101, 102, 5]);
+    const { framesDone, facesFound, framesSkipped, mediaSecondsDone, speed, etaSeconds } = live.now();
+    expect([framesDone, facesFound, framesSkipped, mediaSecondsDone]).toEqual([101, 102, 3, 5]);
     expect(speed).toBeGreaterThan(0);
     expect(speed! * etaSeconds!).toBeCloseTo(5, 6);
   });
@@ -62,23 +66,52 @@ describe('addWarnings', () => {
   });
 });
 
-describe('checkVideoInput', () => {
-  const input = { uploadId: 'u', name: ' a.mp4 ', sampling: { kind: 'EVERY_FRAME' } } as const;
-
-  it('trims the name and takes no labels for none', () => {
-    expect(checkVideoInput(input)).toEqual({ name: 'a.mp4', labels: [] });
+describe('the words of a stream', () => {
+  it('are trimmed, with no labels for none', () => {
+    expect(checkWords({ name: ' a.mp4 ' })).toEqual({ name: 'a.mp4', labels: [] });
   });
 
   it.each([
     [{ name: '   ' }, 'name'],
     [{ name: 'x'.repeat(201) }, 'name'],
-    [{ labels: Array(21).fill('x') as string[] }, 'labels'],
-    [{ labels: [''] }, 'label'],
-    [{ sampling: { kind: 'RATE', framesPerSecond: 0 } as const }, 'rate'],
-    [{ sampling: { kind: 'RATE', framesPerSecond: Number.NaN } as const }, 'rate'],
-    [{ sampling: { kind: 'RATE', framesPerSecond: 1001 } as const }, 'rate'],
-  ])('refuses %j', (change, word) => {
-    expect(() => checkVideoInput({ ...input, ...change })).toThrow(
+    [{ name: 'x', labels: Array(21).fill('x') as string[] }, 'labels'],
+    [{ name: 'x', labels: [''] }, 'label'],
+  ])('are refused: %j', (words, word) => {
+    expect(() => checkWords(words)).toThrow(
+      expect.objectContaining({ code: 'BAD_INPUT', message: expect.stringContaining(word) }),
+    );
+  });
+
+  it.each([0, Number.NaN, -1, 1001, Number.POSITIVE_INFINITY])('take no rate of %d', (framesPerSecond) => {
+    expect(() => checkSampling({ kind: 'RATE', framesPerSecond })).toThrow(
+      expect.objectContaining({ code: 'BAD_INPUT', message: expect.stringContaining('rate') }),
+    );
+  });
+});
+
+describe('what is asked of a live stream', () => {
+  const settings = { smoothingSeconds: 0.5, trackMissSeconds: 1 };
+
+  it('gets the settings where nothing was asked, five frames a second, and the newest of them', () => {
+    expect(checkLiveInput({ url: 'rtsp://camera', name: ' door ' }, settings)).toEqual({
+      name: 'door',
+      labels: [],
+      sampling: { kind: 'RATE', framesPerSecond: 5 },
+      live: { ...settings, address: null, delivery: 'LATEST', maxWidthPixels: null, reconnects: 0, retry: null },
+    });
+  });
+
+  it.each([
+    [{ framesPerSecond: 0 }, 'rate'],
+    [{ maxWidthPixels: 15 }, 'maxWidthPixels'],
+    [{ maxWidthPixels: 8193 }, 'maxWidthPixels'],
+    [{ maxWidthPixels: 100.5 }, 'maxWidthPixels'],
+    [{ smoothingSeconds: -0.1 }, 'smoothingSeconds'],
+    [{ smoothingSeconds: 61 }, 'smoothingSeconds'],
+    [{ trackMissSeconds: 0 }, 'trackMissSeconds'],
+    [{ trackMissSeconds: Number.NaN }, 'trackMissSeconds'],
+  ])('is refused: %j', (change, word) => {
+    expect(() => checkLiveInput({ url: 'rtsp://camera', name: 'door', ...change }, settings)).toThrow(
       expect.objectContaining({ code: 'BAD_INPUT', message: expect.stringContaining(word) }),
     );
   });

@@ -1,6 +1,6 @@
 import type { Sampling } from '../../domain.ts';
 import { AppError, toAppError } from '../../errors.ts';
-import type { MutationResolvers } from '../../generated/graphql.ts';
+import type { MutationResolvers, OpenPushInput } from '../../generated/graphql.ts';
 import type { Context } from '../context.ts';
 
 /** Pictures in one request; more go into a further one. */
@@ -42,10 +42,43 @@ export const Mutation: MutationResolvers = {
     }
   },
 
+  openStream: (_, { input: { url, name, delivery, framesPerSecond, ...rest } }, { pipeline }) =>
+    pipeline.openStream({
+      url,
+      // The pipeline names a stream by its address where nobody else does.
+      ...(typeof name === 'string' ? { name } : {}),
+      ...(delivery ? { delivery } : {}),
+      ...(typeof framesPerSecond === 'number' ? { framesPerSecond } : {}),
+      ...lookingOptions(rest),
+    }),
+  openPush: (_, { input: { name, ...rest } }, { pipeline }) =>
+    pipeline.openPush({ name: name ?? 'pushed', ...lookingOptions(rest) }),
+  async pushFrame(_, { streamId, frame, capturedAt }, { pipeline, request }) {
+    const file = await frame;
+    const estimate = await pipeline.pushFrame(streamId, {
+      bytes: new Uint8Array(await file.arrayBuffer()),
+      ...(capturedAt ? { capturedAt } : {}),
+      ...(request === undefined ? {} : { signal: request.signal }),
+    });
+    return { ...estimate, droppedBefore: 0 };
+  },
   stopStream: (_, { id }, { pipeline }) => pipeline.stopStream(id),
   deleteStream: async (_, { id }, { pipeline }) => ({ id, ...(await pipeline.deleteStream(id)) }),
   deleteImage: (_, { id }, { store }) => store.deleteImage(id),
 };
+
+/** What live and pushed streams have in common, without the nulls that GraphQL allows. */
+function lookingOptions(
+  input: Pick<OpenPushInput, 'labels' | 'maxWidthPixels' | 'smoothingSeconds' | 'trackMissSeconds'>,
+) {
+  const { labels, maxWidthPixels, smoothingSeconds, trackMissSeconds } = input;
+  return {
+    ...(labels ? { labels } : {}),
+    ...(typeof maxWidthPixels === 'number' ? { maxWidthPixels } : {}),
+    ...(typeof smoothingSeconds === 'number' ? { smoothingSeconds } : {}),
+    ...(typeof trackMissSeconds === 'number' ? { trackMissSeconds } : {}),
+  };
+}
 
 async function analyzeOne(upload: File | Promise<File>, store: boolean, { pipeline, log, request }: Context) {
   const file = await upload;

@@ -1,7 +1,7 @@
 /** The schema's objects, from what stands behind them. */
-import { EXPRESSIONS, LANDMARK_NAMES, type LandmarkName } from '../../domain.ts';
+import { EXPRESSIONS, type Fault, LANDMARK_NAMES, type LandmarkName } from '../../domain.ts';
 import { ERROR_KINDS } from '../../errors.ts';
-import type { LandmarkName as LandmarkEnum, Resolvers } from '../../generated/graphql.ts';
+import type { LandmarkName as LandmarkEnum, Problem, Resolvers } from '../../generated/graphql.ts';
 import { angleDegrees, intensity, quadrant } from '../../pipeline/index.ts';
 import { decodeFrameCursor, decodeTrackCursor, encodeFrameCursor, encodeTrackCursor } from '../../store/index.ts';
 import { connection } from '../connection.ts';
@@ -23,6 +23,12 @@ interface Stretch {
   readonly trackId?: string | null;
 }
 
+function problemOf(fault: Fault | null): Problem | null {
+  if (fault === null) return null;
+  const code = knownCode(fault.code) ?? 'INTERNAL';
+  return { code, message: fault.message, retryable: ERROR_KINDS[code].retryable };
+}
+
 /** The arguments that several fields of a stream share, as the store wants them. */
 function stretch(streamId: string, { fromSeconds, toSeconds, trackId: id }: Stretch) {
   return {
@@ -41,10 +47,18 @@ export const objects: Pick<
   Stream: {
     source: ({ kind }) => kind,
     framesPerSecond: ({ sampling }) => (sampling.kind === 'RATE' ? sampling.framesPerSecond : null),
-    error({ error }) {
-      if (error === null) return null;
-      const code = knownCode(error.code) ?? 'INTERNAL';
-      return { code, message: error.message, retryable: ERROR_KINDS[code].retryable };
+    error: ({ error }) => problemOf(error),
+    address: ({ live }) => live?.address ?? null,
+    delivery: ({ kind, live }) => (kind === 'LIVE' ? (live?.delivery ?? null) : null),
+    connection({ kind, live }) {
+      if (kind !== 'LIVE' || live === null) return null;
+      const { retry, reconnects } = live;
+      return {
+        attempt: retry?.attempt ?? 0,
+        nextTryAt: retry?.nextTryAt ?? null,
+        problem: problemOf(retry?.problem ?? null),
+        reconnects,
+      };
     },
     progress: ({ id }, _, { pipeline }) => pipeline.progress(id),
     async frames({ id }, { first, after, ...rest }, { store }) {

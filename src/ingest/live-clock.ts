@@ -1,0 +1,72 @@
+/** The time of a live stream: one line through all connections and restarts. */
+import { TICKS_PER_SECOND } from './sampling.ts';
+
+export interface LiveClockOptions {
+  /** When the stream was first opened, in ms since 1970. */
+  readonly openedAtMs: number;
+  /** Time of the stream's last frame so far; `null` before the first. */
+  readonly lastPtsSeconds: number | null;
+  /** Wall clock in ms since 1970. Default `Date.now`. */
+  readonly now?: () => number;
+}
+
+/** Two frames are never closer, so that times strictly rise; well below the distance of frames of any camera. */
+const SMALLEST_STEP_SECONDS = 0.001;
+/** A source whose time runs back by more has begun anew; less is disorder, and the frame is left out. */
+const NEW_BEGINNING_SECONDS = 1;
+/** A source whose time runs ahead of the wall clock by more within one step has changed its clock. */
+const GREATEST_LEAD_SECONDS = 30;
+
+/**
+ * Seconds since the stream was first opened. Each connection is placed by the wall clock at its first frame; from there on
+ * the source's own clock counts, which knows nothing of the network's jitter. A source that changes its clock is placed
+ * anew. Times always rise, also over a wall clock that is put back.
+ */
+export class LiveClock {
+  readonly #openedAtMs: number;
+  readonly #now: () => number;
+  #lastSeconds: number | null;
+  #lastSeenAtMs = 0;
+  /** From the source's clock to ours; `null` until the first frame of a connection. */
+  #shiftSeconds: number | null = null;
+
+  constructor({ openedAtMs, lastPtsSeconds, now = Date.now }: LiveClockOptions) {
+    this.#openedAtMs = openedAtMs;
+    this.#lastSeconds = lastPtsSeconds;
+    this.#now = now;
+  }
+
+  /** To be told of each new connection: its source may count from anywhere. */
+  connected(): void {
+    this.#shiftSeconds = null;
+  }
+
+  /** Time of the frame with these ticks (`null`: it carries none), or `null` for a frame out of order. */
+  timeOf(ticks: number | null): number | null {
+    const nowMs = this.#now();
+    const seconds = this.#place(ticks === null ? null : ticks / TICKS_PER_SECOND, nowMs);
+    if (seconds === null) return null;
+    this.#lastSeconds = seconds;
+    this.#lastSeenAtMs = nowMs;
+    return seconds;
+  }
+
+  #place(sourceSeconds: number | null, nowMs: number): number | null {
+    if (sourceSeconds === null) return this.#arrival(nowMs);
+    if (this.#shiftSeconds !== null) {
+      const seconds = sourceSeconds + this.#shiftSeconds;
+      const step = seconds - (this.#lastSeconds ?? Number.NEGATIVE_INFINITY);
+      const elapsedSeconds = Math.max(0, nowMs - this.#lastSeenAtMs) / 1000;
+      if (step > 0 && step <= elapsedSeconds + GREATEST_LEAD_SECONDS) return seconds;
+      if (step <= 0 && step >= -NEW_BEGINNING_SECONDS) return null;
+    }
+    const placed = this.#arrival(nowMs);
+    this.#shiftSeconds = placed - sourceSeconds;
+    return placed;
+  }
+
+  #arrival(nowMs: number): number {
+    const elapsed = Math.max(0, nowMs - this.#openedAtMs) / 1000;
+    return this.#lastSeconds === null ? elapsed : Math.max(elapsed, this.#lastSeconds + SMALLEST_STEP_SECONDS);
+  }
+}

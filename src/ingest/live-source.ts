@@ -1,0 +1,164 @@
+/** A live source as raw frames: one connection, from its first picture to its loss. */
+import type { Readable } from 'node:stream';
+import type { Sampling } from '../domain.ts';
+import { AppError } from '../errors.ts';
+import type { OpenedAddress } from './address-gate.ts';
+import { liveArguments } from './ffmpeg-arguments.ts';
+import { accessArguments } from './live-access.ts';
+import type { LiveClock } from './live-clock.ts';
+import { LiveReport, type Size } from './live-report.ts';
+import { aborted, MediaProcess } from './media-process.ts';
+import { gridOf, selectFilter, TICKS_PER_SECOND } from './sampling.ts';
+
+export interface LiveSourceOptions {
+  readonly sampling: Sampling;
+  /** The longer side of the frames is at most this; smaller pictures keep their size. At least 1. */
+  readonly maxSidePixels: number;
+  /** The same for the width alone; `null` for no further limit. */
+  readonly maxWidthPixels: number | null;
+  /** Gives the frames their times; it is told of the connection, and belongs to the stream. */
+  readonly clock: LiveClock;
+  /** The first picture must be there by then. Seconds, above 0. */
+  readonly connectSeconds: number;
+  /** Kills ffmpeg when it fires. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * A connection that has shown its first picture. Its output must be read without pause, or the source may give up on us.
+ * Disposing of it kills ffmpeg and resolves when it is gone; the address is left to its owner.
+ */
+export interface LiveSource extends AsyncDisposable {
+  /** Size of every frame in `video`; constant, even if the source changes its own. */
+  readonly width: number;
+  readonly height: number;
+  /** Upright size of what the source sends at this moment. */
+  readonly sourceSize: Size;
+  /** Packed RGB, `width * height * 3` bytes a frame. */
+  readonly video: Readable;
+  /** One record for each frame of `video`. */
+  readonly metadata: Readable;
+  /** Time of the frame with these ticks, or `null` for a frame to leave out. To be asked for every frame, in order. */
+  timeOf(ticks: number | null): number | null;
+  /**
+   * Resolves when a source that has an end (a recording) was read to it. Rejects with SOURCE_UNREACHABLE for every other
+   * end, ABORTED after the signal or the disposal. Settles once both outputs have been read. Needs no handler.
+   */
+  readonly ended: Promise<void>;
+  /** Process id of ffmpeg. */
+  readonly processId: number;
+}
+
+/** Errors: SOURCE_UNREACHABLE, FFMPEG_MISSING, OVERLOADED, ABORTED. */
+export async function openLiveSource(opened: OpenedAddress, options: LiveSourceOptions): Promise<LiveSource> {
+  const source = await connect(opened, options, 'MEDIA');
+  if (source !== 'TIMELESS') return source;
+  const again = await connect(opened, options, 'ARRIVAL');
+  if (again !== 'TIMELESS') return again;
+  throw new AppError('INTERNAL', 'A source without times was opened by their arrival and has none still.');
+}
+
+/** Opens the source; `'TIMELESS'` when its frames turn out to need the times of their arrival. */
+async function connect(
+  opened: OpenedAddress,
+  options: LiveSourceOptions,
+  times: 'MEDIA' | 'ARRIVAL',
+): Promise<LiveSource | 'TIMELESS'> {
+  const { clock, connectSeconds } = options;
+  const report = new LiveReport();
+  const disposal = new AbortController();
+  const signal = AbortSignal.any([options.signal, disposal.signal]);
+  const ffmpeg = await MediaProcess.start('ffmpeg', argumentsFor(opened, options, times), {
+    sidePipe: true,
+    signal,
+    onLine: (line) => report.line(line),
+  });
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    ffmpeg.kill();
+  }, connectSeconds * 1000);
+  await Promise.race([report.opened, ffmpeg.exited]);
+  clearTimeout(timer);
+  const isTimeless = report.timeless && times === 'MEDIA';
+  const { frameSize } = report;
+  if (isTimeless || frameSize === null || late) {
+    await ffmpeg[Symbol.asyncDispose]();
+    if (signal.aborted) throw aborted(signal);
+    if (isTimeless) return 'TIMELESS';
+    throw late
+      ? unreachable(`The source showed no picture within ${connectSeconds} s.`, await complaintsOf(ffmpeg))
+      : unreachable(...(await whyNotOpened(ffmpeg)));
+  }
+  clock.connected();
+  const ended = ffmpeg.closed.then(({ code, signal: killedBy }) => {
+    if (signal.aborted) throw aborted(signal);
+    // Over HTTP a length means a recording; the other kinds give one to what never ends.
+    if (opened.kind === 'HTTP' && report.finite && code === 0 && !ffmpeg.complaints.isCutOff) return;
+    const cause = new Error(`ffmpeg ended with ${killedBy ?? code}: ${withoutAddresses(ffmpeg.complaints.text())}`);
+    throw unreachable('The source has ended or closed the connection.', cause);
+  });
+  // Whoever reads the frames learns of a failure from them.
+  ended.catch(() => {});
+  return {
+    ...frameSize,
+    get sourceSize() {
+      return report.sourceSize ?? frameSize;
+    },
+    video: ffmpeg.output,
+    metadata: ffmpeg.side!,
+    timeOf: (ticks) => clock.timeOf(ticks),
+    ended,
+    processId: ffmpeg.pid,
+    async [Symbol.asyncDispose]() {
+      disposal.abort(new AppError('ABORTED', 'The source was given up.'));
+      await ffmpeg[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function argumentsFor(
+  { kind, inputUrl }: OpenedAddress,
+  { sampling, maxSidePixels, maxWidthPixels }: LiveSourceOptions,
+  times: 'MEDIA' | 'ARRIVAL',
+): readonly string[] {
+  const select = selectFilter(gridOf(sampling, { startSeconds: 0 }), null);
+  const widest = Math.min(maxSidePixels, maxWidthPixels ?? maxSidePixels);
+  // Wide pixels become square ones. What the source changes to later ffmpeg scales to the size of the first picture.
+  const shrink = `min(1,min(${widest}/(iw*sar),${maxSidePixels}/ih))`;
+  const filters = [
+    `settb=1/${TICKS_PER_SECOND}`,
+    ...(select === null ? [] : [select]),
+    `scale=w='max(1,round(iw*sar*${shrink}))':h='max(1,round(ih*${shrink}))':flags=area`,
+    'format=rgb24',
+    'metadata=add:key=circumplex:value=1',
+    String.raw`metadata=print:key=circumplex:direct=1:file='pipe\:3'`,
+  ];
+  const arrival = times === 'ARRIVAL' ? ['-use_wallclock_as_timestamps', '1'] : [];
+  return liveArguments({ inputUrl, access: [...accessArguments(kind), ...arrival], filters });
+}
+
+async function whyNotOpened(ffmpeg: MediaProcess): Promise<[string, Error]> {
+  const cause = await complaintsOf(ffmpeg);
+  const text = ffmpeg.complaints.text();
+  if (/401|Unauthorized|authentication/i.test(text))
+    return ['The source refused the credentials of the address.', cause];
+  if (/404|Not Found/i.test(text)) return ['The source has nothing at this address (404).', cause];
+  if (/refused/i.test(text)) return ['The source refused the connection.', cause];
+  if (/matches no streams/i.test(text)) return ['The source sends no video.', cause];
+  return ['The source could not be opened as a video.', cause];
+}
+
+async function complaintsOf(ffmpeg: MediaProcess): Promise<Error> {
+  const { code, signal } = await ffmpeg.closed;
+  return new Error(`ffmpeg ended with ${signal ?? code}: ${withoutAddresses(ffmpeg.complaints.text())}`);
+}
+
+/** ffmpeg names what it opens, with credentials and stream keys; neither belongs into a log. */
+export function withoutAddresses(text: string): string {
+  return text.replace(/[a-z][a-z\d+.-]*:\/\/[^\s'"]+/gi, '(address)');
+}
+
+function unreachable(message: string, cause: Error): AppError {
+  return new AppError('SOURCE_UNREACHABLE', message, { cause });
+}

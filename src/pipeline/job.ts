@@ -1,0 +1,135 @@
+/** A stream at work, and its way from its stored record to its stored end. */
+import { STREAM_ENDINGS, type StreamRecord, type StreamStatus, type StreamWarning } from '../domain.ts';
+import { toAppError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Hub } from '../publish/index.ts';
+import type { Store } from '../store/index.ts';
+import type { LiveProgress } from './progress.ts';
+
+/** Why a job ends early: a stop makes the stream STOPPED, a shutdown leaves its status for the next start. */
+export type JobEnd = 'stop' | 'shutdown';
+
+/** A stop waits this long for the frames in flight, which take a fraction of a second unless a worker hangs. */
+export const STOP_GRACE_MS = 5000;
+/** Share of the time for a shutdown that frames in flight may take; the rest is for closing what they need. */
+export const SHUTDOWN_GRACE_SHARE = 0.5;
+
+const ENDED: ReadonlySet<StreamStatus> = new Set(STREAM_ENDINGS);
+
+export function hasEnded(stream: Pick<StreamRecord, 'status'>): boolean {
+  return ENDED.has(stream.status);
+}
+
+export class Job {
+  readonly id: string;
+  /** The figures while it runs. */
+  progress: LiveProgress | null = null;
+  /** Settles, never rejects, when nothing of the job works any more and its status is stored. */
+  done: Promise<void> = Promise.resolve();
+  readonly #stop = new AbortController();
+  readonly #abort = new AbortController();
+  #endedBy: JobEnd | null = null;
+
+  constructor(id: string) {
+    this.id = id;
+  }
+
+  /** Ends the reading of frames; what is in flight is finished. */
+  get stop(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /** Ends the scoring as well. */
+  get abort(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  get endedBy(): JobEnd | null {
+    return this.#endedBy;
+  }
+
+  /** Asks it to end; what is in flight gets no limit by this. */
+  ask(by: JobEnd): void {
+    this.#endedBy ??= by;
+    this.#stop.abort();
+  }
+
+  /** Ends it and resolves once nothing of it works any more; what is in flight is broken off after `graceMs`. */
+  async end(by: JobEnd, graceMs: number): Promise<void> {
+    this.ask(by);
+    const timer = setTimeout(() => this.#abort.abort(), graceMs);
+    await this.done;
+    clearTimeout(timer);
+  }
+}
+
+export interface EndingParts {
+  readonly store: Store;
+  readonly hub: Hub;
+  readonly uploads: { remove(id: string): Promise<boolean> };
+  readonly log: Log;
+}
+
+/**
+ * Runs `work` over the stream that `stored` resolves to, then stores and publishes how it ended, unless a shutdown ended
+ * it. Never rejects.
+ */
+export async function carryOut(
+  parts: EndingParts,
+  { job, stored }: { readonly job: Job; readonly stored: Promise<StreamRecord> },
+  work: (stream: StreamRecord) => Promise<readonly StreamWarning[]>,
+): Promise<void> {
+  const { log } = parts;
+  let stream: StreamRecord;
+  try {
+    stream = await stored;
+  } catch {
+    return; // Whoever made the stream has the error in hand; there is nothing to run.
+  }
+  try {
+    const warnings = await work(stream);
+    if (job.endedBy === 'shutdown') return;
+    await finishStream(parts, job, { status: job.endedBy === 'stop' ? 'STOPPED' : 'COMPLETED', warnings });
+  } catch (thrown) {
+    if (job.endedBy === 'shutdown') return;
+    await finishStream(parts, job, endOf(thrown)).catch((cause: unknown) => {
+      log.error(
+        { streamId: stream.id, err: cause },
+        'the end of a stream could not be stored; the next start resumes it',
+      );
+    });
+  }
+
+  function endOf(thrown: unknown): StreamEnd {
+    if (job.endedBy === 'stop') return { status: 'STOPPED' };
+    const { code, message } = toAppError(thrown);
+    log.warn({ streamId: stream.id, code, err: thrown }, 'stream failed');
+    return { status: 'FAILED', error: { code, message } };
+  }
+}
+
+export type StreamEnd = Pick<StreamRecord, 'status'> & Partial<Pick<StreamRecord, 'error' | 'warnings'>>;
+
+/** Stores the end of a stream, removes its file, publishes the end. Errors: NOT_FOUND, STORE_FAILED. */
+export async function finishStream(
+  { store, hub, uploads, log }: EndingParts,
+  job: Pick<Job, 'id'> & { progress?: LiveProgress | null },
+  end: StreamEnd,
+): Promise<StreamRecord> {
+  const { id } = job;
+  // Whoever hears of the end may ask for the final figures at once.
+  job.progress = null;
+  const before = await store.stream(id);
+  const live = before?.live == null ? {} : { live: { ...before.live, retry: null } };
+  const stream = await store.updateStream(id, { ...end, ...live, endedAt: new Date(), uploadId: null });
+  if (before?.uploadId != null) {
+    // The row no longer names the file, so a failure here leaves a file for the sweeper, never a wrong stream.
+    await uploads.remove(before.uploadId).catch((cause: unknown) => {
+      log.warn({ streamId: id, err: cause }, 'the upload of an ended stream could not be removed');
+    });
+  }
+  hub.publishStatus(stream);
+  hub.endStream(id);
+  log.info({ streamId: id, status: stream.status }, 'stream has ended');
+  return stream;
+}

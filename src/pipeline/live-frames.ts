@@ -1,0 +1,133 @@
+/** A live source as a source of frames that survives its losses: connect, read, lose, wait, connect again. */
+import type { Config } from '../config.ts';
+import type { LiveState, RgbImage, Sampling } from '../domain.ts';
+import { AppError, toAppError } from '../errors.ts';
+import { backoffMs, pause, settlesWithin } from '../flow/index.ts';
+import { readFrames, type TimedImage } from '../frames/index.ts';
+import {
+  type AddressGate,
+  type LiveClock,
+  type LiveSource,
+  type OpenedAddress,
+  openLiveSource,
+} from '../ingest/index.ts';
+import type { Log } from '../log.ts';
+
+export interface LiveFramesOptions {
+  readonly gate: AddressGate;
+  /** With its credentials. */
+  readonly address: string;
+  readonly sampling: Sampling;
+  readonly maxSidePixels: number;
+  readonly maxWidthPixels: number | null;
+  readonly clock: LiveClock;
+  readonly limits: Pick<Config, 'connectSeconds' | 'stallSeconds' | 'reconnectAttempts' | 'reconnectMaxSeconds'>;
+  /** Told of each change, and waited for. What it throws ends the frames. */
+  readonly report: (state: LiveState) => Promise<void>;
+  /** With the stream's id in it. */
+  readonly log: Log;
+  /** Ends the frames early and without an error. */
+  readonly signal: AbortSignal;
+}
+
+/** A frame that has just arrived. */
+export interface LiveImage {
+  readonly ptsSeconds: number;
+  readonly image: RgbImage;
+  readonly capturedAt: Date;
+  /** On the clock of `performance.now()`. */
+  readonly arrivedAtMs: number;
+  readonly sourceWidth: number;
+  readonly sourceHeight: number;
+}
+
+const FIRST_WAIT_MS = 500;
+/** A source counts as silent only after it has missed so many frames, however slow it is asked to be. */
+const FRAMES_MISSED = 3;
+
+/**
+ * Ends when a source that has an end was read to it, or `signal` fires; ffmpeg is gone by then. Errors: SOURCE_UNREACHABLE
+ * when too many tries in a row have brought no frame; at once ADDRESS_REFUSED, FFMPEG_MISSING and whatever else will not
+ * change by waiting.
+ */
+export async function* liveFrames(options: LiveFramesOptions): AsyncGenerator<LiveImage, void, undefined> {
+  const { limits, report, log, signal } = options;
+  const maxMs = limits.reconnectMaxSeconds * 1000;
+  /** Tries since the last frame. */
+  let attempt = 0;
+  while (!signal.aborted) {
+    let problem: AppError;
+    try {
+      for await (const image of oneConnection(options)) {
+        attempt = 0;
+        yield image;
+      }
+      return;
+    } catch (thrown) {
+      if (signal.aborted) return;
+      problem = toAppError(thrown);
+      if (!problem.retryable) throw problem;
+      log.warn({ code: problem.code, err: problem, attempt }, 'the source of a stream was lost');
+    }
+    if (attempt >= limits.reconnectAttempts) {
+      const message = `${problem.message} Given up after ${attempt} tries; open the stream again when its source is back.`;
+      throw new AppError(problem.code, message, { cause: problem.cause });
+    }
+    attempt += 1;
+    const waitMs = backoffMs(attempt, { firstMs: Math.min(FIRST_WAIT_MS, maxMs), maxMs });
+    const { code, message } = problem;
+    const nextTryAt = new Date(Date.now() + waitMs);
+    await report({ status: 'RECONNECTING', retry: { attempt, nextTryAt, problem: { code, message } } });
+    await pause(waitMs, signal);
+  }
+}
+
+/** The frames of one connection, until a source with an end has come to it. */
+async function* oneConnection(options: LiveFramesOptions): AsyncGenerator<LiveImage, void, undefined> {
+  const { limits, report } = options;
+  await using opened = await openAddress(options);
+  await using source = await openLiveSource(opened, { ...options, connectSeconds: limits.connectSeconds });
+  let running = false;
+  for await (const { ptsSeconds, image } of watched(source, options)) {
+    const [capturedAt, arrivedAtMs] = [new Date(), performance.now()];
+    if (!running) await report({ status: 'RUNNING' });
+    running = true;
+    const { width: sourceWidth, height: sourceHeight } = source.sourceSize;
+    yield { ptsSeconds, image, capturedAt, arrivedAtMs, sourceWidth, sourceHeight };
+  }
+}
+
+async function openAddress({ gate, address, limits, signal }: LiveFramesOptions): Promise<OpenedAddress> {
+  const late = AbortSignal.timeout(limits.connectSeconds * 1000);
+  try {
+    return await gate.open(address, { signal: AbortSignal.any([signal, late]) });
+  } catch (cause) {
+    if (signal.aborted || !late.aborted) throw cause;
+    throw new AppError('SOURCE_UNREACHABLE', `The address was not resolved within ${limits.connectSeconds} s.`, {
+      cause,
+    });
+  }
+}
+
+/** The frames of a source, given up when it is silent for too long. Only time in which somebody waits counts. */
+async function* watched(
+  source: LiveSource,
+  { limits, sampling, report }: LiveFramesOptions,
+): AsyncGenerator<TimedImage, void, undefined> {
+  const frameSeconds = sampling.kind === 'RATE' ? 1 / sampling.framesPerSecond : 0;
+  const stallMs = Math.max(limits.stallSeconds, FRAMES_MISSED * frameSeconds) * 1000;
+  const frames = readFrames(source);
+  for (;;) {
+    const next = frames.next();
+    if (!(await settlesWithin(next, stallMs))) {
+      await report({ status: 'STALLED' });
+      if (!(await settlesWithin(next, stallMs))) {
+        throw new AppError('SOURCE_UNREACHABLE', `The source sent no frame for ${(2 * stallMs) / 1000} s.`);
+      }
+      await report({ status: 'RUNNING' });
+    }
+    const { done, value } = await next;
+    if (done === true) return;
+    yield value;
+  }
+}

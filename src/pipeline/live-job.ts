@@ -1,0 +1,121 @@
+/** One live stream from its first connection (or the first after a restart) to its end. */
+import type { Config } from '../config.ts';
+import type { Frame, LiveFacts, LiveState, StreamRecord, StreamWarning } from '../domain.ts';
+import { AppError } from '../errors.ts';
+import { latestOf } from '../flow/index.ts';
+import { type AddressGate, LiveClock } from '../ingest/index.ts';
+import type { Log } from '../log.ts';
+import { type LiveImage, liveFrames } from './live-frames.ts';
+import { LiveProgress } from './progress.ts';
+import { readPast } from './resume.ts';
+import { type ScoringParts, scoreStream } from './score-stream.ts';
+
+export interface LiveJobParts extends ScoringParts {
+  readonly config: Pick<
+    Config,
+    | 'framesInFlight'
+    | 'maxFrameSidePixels'
+    | 'connectSeconds'
+    | 'stallSeconds'
+    | 'reconnectAttempts'
+    | 'reconnectMaxSeconds'
+  >;
+  readonly gate: AddressGate;
+  readonly log: Log;
+}
+
+export interface LiveJobRun {
+  readonly stream: StreamRecord & { readonly live: LiveFacts };
+  /** Ends the reading; what is in flight is still scored, stored and published. */
+  readonly stop: AbortSignal;
+  /** Ends the scoring too. */
+  readonly abort: AbortSignal;
+  /** Given as soon as the job knows where it begins. */
+  readonly began: (progress: LiveProgress) => void;
+}
+
+/** One frame is searched while another is read, and one more of each may wait: more would only be older. */
+const LIVE_FRAMES_IN_FLIGHT = 2;
+
+/**
+ * Resolves with the stream's warnings once every frame that was scored is stored and published: after a stop, or the end
+ * of a source that has one. Sequence, tracks and time go on after the last stored frame. Errors: those of `liveFrames`,
+ * ENGINE_UNAVAILABLE, OVERLOADED, STORE_FAILED, ABORTED.
+ */
+export async function runLiveJob(parts: LiveJobParts, run: LiveJobRun): Promise<readonly StreamWarning[]> {
+  const { config, store, gate } = parts;
+  const { stream, stop } = run;
+  const { delivery, maxWidthPixels, smoothingSeconds, trackMissSeconds } = stream.live;
+  const address = await store.secretAddress(stream.id);
+  if (address === null) throw new AppError('NOT_FOUND', 'The address of this stream is gone; open it again.');
+
+  const past = await readPast(store, stream, trackMissSeconds);
+  const progress = new LiveProgress(null, past);
+  run.began(progress);
+
+  return scoreStream(parts, {
+    stream,
+    past,
+    progress,
+    frames(broken) {
+      const images = liveFrames({
+        gate,
+        address,
+        sampling: stream.sampling,
+        maxSidePixels: config.maxFrameSidePixels,
+        maxWidthPixels,
+        clock: new LiveClock({ openedAtMs: stream.createdAt.getTime(), lastPtsSeconds: past.lastPtsSeconds }),
+        limits: config,
+        report: reporter(parts, stream),
+        log: parts.log.child({ streamId: stream.id }),
+        signal: AbortSignal.any([stop, broken]),
+      });
+      const taken = delivery === 'LATEST' ? latestOf(images) : every(images);
+      return numbered(taken, past.resumeAfter === null ? 0 : past.resumeAfter.sequence + 1);
+    },
+    smoothingSeconds,
+    trackMissSeconds,
+    framesInFlight: Math.min(LIVE_FRAMES_IN_FLIGHT, config.framesInFlight),
+    abort: run.abort,
+  });
+}
+
+interface TakenImage {
+  readonly value: LiveImage;
+  readonly droppedBefore: number;
+}
+
+async function* every(images: AsyncIterable<LiveImage>): AsyncGenerator<TakenImage, void, undefined> {
+  for await (const value of images) yield { value, droppedBefore: 0 };
+}
+
+/** Only frames that are processed are counted, so that the sequence has no gap. */
+async function* numbered(
+  images: AsyncIterable<TakenImage>,
+  firstSequence: number,
+): AsyncGenerator<Frame, void, undefined> {
+  let sequence = firstSequence;
+  for await (const { value, droppedBefore: skippedBefore } of images) {
+    yield { ...value, sequence, skippedBefore };
+    sequence += 1;
+  }
+}
+
+/** Stores and publishes each change of a live stream. */
+function reporter(
+  { store, hub, log }: LiveJobParts,
+  stream: LiveJobRun['stream'],
+): (state: LiveState) => Promise<void> {
+  let { live, startedAt } = stream;
+  return async (state) => {
+    const isBack = state.status === 'RUNNING' && live.retry !== null;
+    live = {
+      ...live,
+      retry: state.status === 'RECONNECTING' ? state.retry : null,
+      reconnects: live.reconnects + (isBack ? 1 : 0),
+    };
+    if (state.status === 'RUNNING') startedAt ??= new Date();
+    hub.publishStatus(await store.updateStream(stream.id, { status: state.status, live, startedAt }));
+    log.info({ streamId: stream.id, status: state.status }, 'stream has changed');
+  };
+}

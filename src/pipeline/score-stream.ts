@@ -1,0 +1,105 @@
+/** A stream's frames, wherever they come from: score, store, then publish, in order. */
+import type { Frame, StreamRecord, StreamWarning } from '../domain.ts';
+import { toAppError } from '../errors.ts';
+import { createSmoother } from '../estimates/index.ts';
+import { createTracker } from '../faces/index.ts';
+import { orderedMap } from '../flow/index.ts';
+import type { Hub } from '../publish/index.ts';
+import type { Store } from '../store/index.ts';
+import type { LiveProgress } from './progress.ts';
+import type { Past } from './resume.ts';
+import { type ScoredFrame, scoreFrames, type Vision } from './score-frames.ts';
+import { addWarnings } from './warnings.ts';
+
+export interface ScoringParts {
+  readonly store: Store;
+  readonly hub: Hub;
+  readonly vision: Vision & { readonly facts: { readonly newTrackScore: number } };
+  /** Told of every frame that is stored. */
+  readonly frameStored?: (scored: ScoredFrame) => void;
+}
+
+export interface ScoringRun {
+  readonly stream: StreamRecord;
+  readonly past: Past;
+  readonly progress: LiveProgress;
+  /**
+   * The frames, with the sequence after that of the past. The signal fires when nobody wants more of them, because
+   * something behind them has failed; they must then end soon.
+   */
+  readonly frames: (broken: AbortSignal) => AsyncIterable<Frame>;
+  readonly smoothingSeconds: number;
+  readonly trackMissSeconds: number;
+  /** Frames being searched at once, and again being read at once. */
+  readonly framesInFlight: number;
+  /** Ends the scoring. */
+  readonly abort: AbortSignal;
+  /** Told of every frame that is published. */
+  readonly published?: (scored: ScoredFrame) => void;
+}
+
+/**
+ * Frames whose write is under way at once. The store commits what waits together, so a few tens make the cost of a
+ * commit vanish; each holds numbers alone, no picture.
+ */
+const WRITES_IN_FLIGHT = 32;
+
+const FAILED_FRAMES = 'Frames were stored without faces because a worker failed over them.';
+
+/**
+ * Resolves with the stream's warnings, old and new, once every frame that was scored is stored and published. Errors:
+ * those of the frames, WORKER_FAILED never, ENGINE_UNAVAILABLE, OVERLOADED, STORE_FAILED, ABORTED.
+ */
+export async function scoreStream(parts: ScoringParts, run: ScoringRun): Promise<readonly StreamWarning[]> {
+  const { store, hub, vision } = parts;
+  const { stream, past, progress, trackMissSeconds, smoothingSeconds } = run;
+  const broken = new AbortController();
+
+  /** A failure is thrown only once the frames have ended, and a silent camera would not end for long. */
+  async function ending<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (thrown) {
+      if (toAppError(thrown).code !== 'WORKER_FAILED') broken.abort();
+      throw thrown;
+    }
+  }
+
+  const scored = scoreFrames(run.frames(broken.signal), {
+    streamId: stream.id,
+    vision: {
+      findFaces: (...words) => ending(vision.findFaces(...words)),
+      readFaces: (...words) => ending(vision.readFaces(...words)),
+    },
+    tracker: createTracker({
+      newTrackScore: vision.facts.newTrackScore,
+      maxMissSeconds: trackMissSeconds,
+      resume: {
+        nextTrackNumber: past.nextTrackNumber,
+        tracks: past.sightings,
+        ...(past.lastPtsSeconds === null ? {} : { ptsSeconds: past.lastPtsSeconds }),
+      },
+    }),
+    smoother: createSmoother({ timeConstantSeconds: smoothingSeconds, resume: past.sightings }),
+    framesInFlight: run.framesInFlight,
+    signal: run.abort,
+  });
+
+  let { warnings } = stream;
+  async function write(one: ScoredFrame): Promise<ScoredFrame> {
+    if (one.failure !== null) {
+      warnings = addWarnings(warnings, [{ code: 'FRAMES_FAILED', message: FAILED_FRAMES, count: 1 }]);
+      await store.updateStream(stream.id, { warnings });
+    }
+    await store.appendFrames([one.estimate]);
+    return one;
+  }
+
+  for await (const one of orderedMap(scored, WRITES_IN_FLIGHT, (frame) => ending(write(frame)))) {
+    progress.frameStored(one.estimate);
+    parts.frameStored?.(one);
+    hub.publish(one.estimate);
+    run.published?.(one);
+  }
+  return warnings;
+}

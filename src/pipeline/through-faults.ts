@@ -1,0 +1,38 @@
+/** How a stream that has to live for weeks gets over faults of this server that pass. */
+import type { StreamRecord, StreamWarning } from '../domain.ts';
+import { type ErrorCode, toAppError } from '../errors.ts';
+import { backoffMs, pause } from '../flow/index.ts';
+import type { EndingParts, Job } from './job.ts';
+
+const PASSING: ReadonlySet<ErrorCode> = new Set(['STORE_FAILED', 'OVERLOADED', 'ENGINE_UNAVAILABLE', 'INTERNAL']);
+const WAIT = { firstMs: 1000, maxMs: 30_000 };
+/** About half an hour without one frame that could be scored and stored. */
+const MAX_FAULTS_IN_A_ROW = 75;
+
+/**
+ * Runs `work` over a stream again, after a wait, when it fails by a fault that may pass; it must go on after what is
+ * stored. Resolves with what it resolves with. Errors: those of `work` that do not pass, or have not for too long, and any
+ * once the job has been asked to end.
+ */
+export async function throughFaults(
+  { store, log }: Pick<EndingParts, 'store' | 'log'>,
+  { job, stream }: { readonly job: Job; readonly stream: StreamRecord },
+  work: (stream: StreamRecord) => Promise<readonly StreamWarning[]>,
+): Promise<readonly StreamWarning[]> {
+  let current = stream;
+  for (let faults = 0; ; ) {
+    const framesBefore = job.progress?.framesDone;
+    try {
+      return await work(current);
+    } catch (thrown) {
+      const { code } = toAppError(thrown);
+      if (job.endedBy !== null || !PASSING.has(code)) throw thrown;
+      faults = job.progress?.framesDone === framesBefore ? faults + 1 : 1;
+      if (faults > MAX_FAULTS_IN_A_ROW) throw thrown;
+      log.error({ streamId: stream.id, code, err: thrown }, 'a stream was interrupted by a fault of the server');
+      await pause(backoffMs(faults, WAIT), job.stop);
+      if (job.endedBy !== null) return current.warnings;
+      current = (await store.stream(stream.id).catch(() => null)) ?? current;
+    }
+  }
+}
