@@ -20,6 +20,8 @@ export interface LiveOrder {
   readonly inputUrl: string;
   /** White-lists and options of the protocol. */
   readonly access: readonly string[];
+  /** Keeps the frames that were read to find out what the source is. */
+  readonly fromFirst: boolean;
   readonly filters: readonly string[];
 }
 
@@ -32,7 +34,7 @@ const TELLING: readonly string[] = [...UNATTENDED, '-v', 'level+verbose'];
  * look at the beginning hold back some 0.2 s of it; several threads would hold back a frame each.
  */
 const AT_ONCE: readonly string[] = [
-  ...['-fflags', 'nobuffer', '-flags', 'low_delay', '-probesize', '32768', '-analyzeduration', '200000'],
+  ...['-flags', 'low_delay', '-probesize', '32768', '-analyzeduration', '200000'],
   ...['-threads', '1', '-max_pixels', String(MAX_DECODED_PIXELS)],
 ];
 const RAW_FRAMES: readonly string[] = [
@@ -40,10 +42,10 @@ const RAW_FRAMES: readonly string[] = [
 ];
 
 /** Decodes a live source to packed RGB on descriptor 1, with times that begin anywhere. */
-export function liveArguments({ inputUrl, access, filters }: LiveOrder): readonly string[] {
+export function liveArguments({ inputUrl, access, fromFirst, filters }: LiveOrder): readonly string[] {
   const command = fluent()
     .input(inputUrl)
-    .inputOptions(...TELLING, ...access, ...AT_ONCE)
+    .inputOptions(...TELLING, ...access, ...AT_ONCE, ...(fromFirst ? [] : ['-fflags', 'nobuffer']))
     .outputOptions(...RAW_FRAMES)
     .videoFilters([...filters])
     .output('pipe:1');

@@ -16,6 +16,7 @@ const MAX_PIXEL_ASPECT = 4;
 const TIMELESS_FORMATS: ReadonlySet<string> = new Set(['mpjpeg']);
 
 export class LiveReport {
+  readonly #mindsTimes: boolean;
   #sourceSize: Size | null = null;
   #frameSize: Size | null = null;
   #timeless = false;
@@ -25,6 +26,11 @@ export class LiveReport {
   readonly opened = new Promise<void>((resolve) => {
     this.#settle = resolve;
   });
+
+  /** `mindsTimes`: whether a source without times is of no use as it is being read. */
+  constructor({ mindsTimes }: { readonly mindsTimes: boolean }) {
+    this.#mindsTimes = mindsTimes;
+  }
 
   /** What the source sends now, as it is to be seen: wide pixels count as several. `null` before the first picture. */
   get sourceSize(): Size | null {
@@ -36,6 +42,7 @@ export class LiveReport {
     return this.#frameSize;
   }
 
+  /** Whether the source carries no times, and that matters. */
   get timeless(): boolean {
     return this.#timeless;
   }
@@ -56,7 +63,7 @@ export class LiveReport {
       return;
     }
     const format = INPUT.exec(text)?.[1];
-    if (format?.split(',').some((name) => TIMELESS_FORMATS.has(name))) {
+    if (this.#mindsTimes && format?.split(',').some((name) => TIMELESS_FORMATS.has(name))) {
       this.#timeless = true;
       this.#settle();
     }

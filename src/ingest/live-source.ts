@@ -16,6 +16,11 @@ export interface LiveSourceOptions {
   readonly maxSidePixels: number;
   /** The same for the width alone; `null` for no further limit. */
   readonly maxWidthPixels: number | null;
+  /**
+   * Whether the frames that the look at the source's beginning takes (some 0.2 s of them) are wanted: for recordings. A
+   * camera's would only be old.
+   */
+  readonly fromFirst: boolean;
   /** Gives the frames their times; it is told of the connection, and belongs to the stream. */
   readonly clock: LiveClock;
   /** The first picture must be there by then. Seconds, above 0. */
@@ -65,7 +70,7 @@ async function connect(
   times: 'MEDIA' | 'ARRIVAL',
 ): Promise<LiveSource | 'TIMELESS'> {
   const { clock, connectSeconds } = options;
-  const report = new LiveReport();
+  const report = new LiveReport({ mindsTimes: times === 'MEDIA' });
   const disposal = new AbortController();
   const signal = AbortSignal.any([options.signal, disposal.signal]);
   const ffmpeg = await MediaProcess.start('ffmpeg', argumentsFor(opened, options, times), {
@@ -80,12 +85,11 @@ async function connect(
   }, connectSeconds * 1000);
   await Promise.race([report.opened, ffmpeg.exited]);
   clearTimeout(timer);
-  const isTimeless = report.timeless && times === 'MEDIA';
   const { frameSize } = report;
-  if (isTimeless || frameSize === null || late) {
+  if (report.timeless || frameSize === null || late) {
     await ffmpeg[Symbol.asyncDispose]();
     if (signal.aborted) throw aborted(signal);
-    if (isTimeless) return 'TIMELESS';
+    if (report.timeless) return 'TIMELESS';
     throw late
       ? unreachable(`The source showed no picture within ${connectSeconds} s.`, await complaintsOf(ffmpeg))
       : unreachable(...(await whyNotOpened(ffmpeg)));
@@ -119,7 +123,7 @@ async function connect(
 
 function argumentsFor(
   { kind, inputUrl }: OpenedAddress,
-  { sampling, maxSidePixels, maxWidthPixels }: LiveSourceOptions,
+  { sampling, maxSidePixels, maxWidthPixels, fromFirst }: LiveSourceOptions,
   times: 'MEDIA' | 'ARRIVAL',
 ): readonly string[] {
   const select = selectFilter(gridOf(sampling, { startSeconds: 0 }), null);
@@ -135,7 +139,7 @@ function argumentsFor(
     String.raw`metadata=print:key=circumplex:direct=1:file='pipe\:3'`,
   ];
   const arrival = times === 'ARRIVAL' ? ['-use_wallclock_as_timestamps', '1'] : [];
-  return liveArguments({ inputUrl, access: [...accessArguments(kind), ...arrival], filters });
+  return liveArguments({ inputUrl, access: [...accessArguments(kind), ...arrival], fromFirst, filters });
 }
 
 async function whyNotOpened(ffmpeg: MediaProcess): Promise<[string, Error]> {

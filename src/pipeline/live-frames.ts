@@ -20,6 +20,8 @@ export interface LiveFramesOptions {
   readonly sampling: Sampling;
   readonly maxSidePixels: number;
   readonly maxWidthPixels: number | null;
+  /** Whether the very first frames of each connection are wanted. */
+  readonly fromFirst: boolean;
   readonly clock: LiveClock;
   readonly limits: Pick<Config, 'connectSeconds' | 'stallSeconds' | 'reconnectAttempts' | 'reconnectMaxSeconds'>;
   /** Told of each change, and waited for. What it throws ends the frames. */

@@ -64,6 +64,7 @@ export async function runLiveJob(parts: LiveJobParts, run: LiveJobRun): Promise<
         sampling: stream.sampling,
         maxSidePixels: config.maxFrameSidePixels,
         maxWidthPixels,
+        fromFirst: delivery === 'EVERY',
         clock: new LiveClock({ openedAtMs: stream.createdAt.getTime(), lastPtsSeconds: past.lastPtsSeconds }),
         limits: config,
         report: reporter(parts, stream),

@@ -1,0 +1,195 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readFrames } from '../../src/frames/index.ts';
+import { LiveClock, type LiveSource, type LiveSourceOptions, openLiveSource } from '../../src/ingest/index.ts';
+import { camera, freeUdpPort, httpServer, motionJpeg, RtmpCamera, Running } from '../faults/fixtures/sources.ts';
+import { loopbackGate } from '../support/loopback-gate.ts';
+import { codeOf, isAlive, type MediaFolder, mediaFolder, pattern, rate } from './fixtures/media.ts';
+
+let folder: MediaFolder;
+beforeAll(async () => {
+  folder = await mediaFolder();
+  const encode = '-c:v libx264 -preset ultrafast -tune zerolatency -g 5 -pix_fmt yuv420p';
+  await folder.ffmpeg(`${pattern('320x180', 25, 2)} ${encode} -movflags +faststart {recording.mp4}`);
+  await folder.ffmpeg(`${pattern('320x180', 25, 1)} ${encode} -f mpegts {first.ts}`);
+  await folder.ffmpeg(`${pattern('160x120', 25, 1)} ${encode} -f mpegts {second.ts}`);
+  await folder.ffmpeg(`${pattern('320x180', 25, 1)} -frames:v 1 {still.jpg}`);
+  await folder.ffmpeg(`-f lavfi -i sine=d=1 -c:a aac -f mpegts {sound.ts}`);
+});
+afterAll(() => folder[Symbol.asyncDispose]());
+
+function options(wish: Partial<LiveSourceOptions> = {}): LiveSourceOptions {
+  return {
+    sampling: { kind: 'EVERY_FRAME' },
+    maxSidePixels: 1280,
+    maxWidthPixels: null,
+    fromFirst: true,
+    clock: new LiveClock({ openedAtMs: Date.now(), lastPtsSeconds: null }),
+    connectSeconds: 10,
+    signal: new AbortController().signal,
+    ...wish,
+  };
+}
+
+async function open(url: string, wish: Partial<LiveSourceOptions> = {}): Promise<LiveSource> {
+  const opened = await loopbackGate().open(url, { signal: new AbortController().signal });
+  return openLiveSource(opened, options(wish));
+}
+
+interface Seen {
+  readonly ptsSeconds: number;
+  readonly digest: string;
+}
+
+async function read(source: LiveSource, count = Number.POSITIVE_INFINITY): Promise<Seen[]> {
+  const seen: Seen[] = [];
+  for await (const { ptsSeconds, image } of readFrames(source)) {
+    expect(image.rgb).toHaveLength(source.width * source.height * 3);
+    seen.push({ ptsSeconds, digest: createHash('md5').update(image.rgb).digest('hex') });
+    if (seen.length >= count) break;
+  }
+  return seen;
+}
+
+/** Serves the files of the folder. */
+function files() {
+  return httpServer((path, response) => {
+    readFile(folder.file(path.slice(1))).then(
+      (bytes) => response.writeHead(200, { 'content-length': bytes.length }).end(bytes),
+      () => response.writeHead(404).end(),
+    );
+  });
+}
+
+describe('a live source', () => {
+  test("over RTMP gives frames whose times are the source's own", async () => {
+    await using server = await RtmpCamera.start();
+    await using source = await open(server.url);
+    expect(source).toMatchObject({ width: 640, height: 360, sourceSize: { width: 640, height: 360 } });
+    const seen = await read(source, 20);
+    const steps = seen.slice(1).map(({ ptsSeconds }, index) => ptsSeconds - seen[index]!.ptsSeconds);
+    for (const step of steps) expect(step).toBeCloseTo(0.04, 3);
+    expect(isAlive(source.processId)).toBe(true);
+    await source[Symbol.asyncDispose]();
+    expect(isAlive(source.processId)).toBe(false);
+  });
+
+  test('over UDP is entered in the middle, at the rate that is asked, scaled to the width that is asked', async () => {
+    const port = await freeUdpPort();
+    await using _camera = new Running('ffmpeg', [...camera(), '-f', 'mpegts', `udp://127.0.0.1:${port}?pkt_size=1316`]);
+    await using source = await open(`udp://127.0.0.1:${port}`, { sampling: rate(5), maxWidthPixels: 320 });
+    expect(source).toMatchObject({ width: 320, height: 180, sourceSize: { width: 640, height: 360 } });
+    // The first interval is entered in its middle.
+    const [, ...seen] = await read(source, 7);
+    const steps = seen.slice(1).map(({ ptsSeconds }, index) => ptsSeconds - seen[index]!.ptsSeconds);
+    for (const step of steps) expect(step).toBeCloseTo(0.2, 3);
+  });
+
+  test('over HTTP as motion JPEG, which carries no times, takes those of the arrival', async () => {
+    const jpeg = await readFile(folder.file('still.jpg'));
+    await using server = await httpServer((_, response) => motionJpeg(response, jpeg, 10));
+    await using source = await open(`${server.url}/video`);
+    const seen = await read(source, 11);
+    // Ten steps of 0.1 s; ffmpeg's own count would make them 0.4 s in all.
+    expect(seen.at(-1)!.ptsSeconds - seen[0]!.ptsSeconds).toBeGreaterThan(0.8);
+    await server[Symbol.asyncDispose]();
+  });
+
+  test('that is a recording ends at its end, and nothing else does', async () => {
+    await using server = await files();
+    await using recording = await open(`${server.url}/recording.mp4`);
+    expect(await read(recording)).toHaveLength(50);
+    await recording.ended;
+
+    const jpeg = await readFile(folder.file('still.jpg'));
+    await using motion = await httpServer((_, response) => {
+      motionJpeg(response, jpeg, 20);
+      setTimeout(() => response.end(), 1000);
+    });
+    await using endless = await open(`${motion.url}/video`);
+    expect(await codeOf(read(endless))).toBe('SOURCE_UNREACHABLE');
+  });
+
+  test('that changes its size goes on in the size of its first picture, and says the new one', async () => {
+    const both = Buffer.concat(await Promise.all(['first.ts', 'second.ts'].map((name) => readFile(folder.file(name)))));
+    await using server = await httpServer((_, response) => response.end(both));
+    await using source = await open(`${server.url}/video`);
+    expect(source.sourceSize).toEqual({ width: 320, height: 180 });
+    let frames = 0;
+    let lastSize = source.sourceSize;
+    let failure: unknown;
+    try {
+      for await (const { image } of readFrames(source)) {
+        expect(image).toMatchObject({ width: 320, height: 180 });
+        frames += 1;
+        lastSize = source.sourceSize;
+      }
+    } catch (thrown) {
+      failure = thrown;
+    }
+    expect(failure === undefined || (failure as { code?: unknown }).code === 'SOURCE_UNREACHABLE').toBe(true);
+    expect(frames).toBeGreaterThan(40);
+    expect(lastSize).toEqual({ width: 160, height: 120 });
+  });
+
+  test('that is not there, or sends no video, cannot be opened, and the error names no address', async () => {
+    await using server = await files();
+    const failures: unknown[] = [];
+    for (const url of [
+      `${server.url}/nothing.mp4`.replace('//', '//user:pa55word@'),
+      `${server.url}/sound.ts`,
+      `${server.url}/still.jpg`,
+      'rtmp://127.0.0.1:1/live/s3cretkey',
+    ]) {
+      failures.push(await open(url).catch((thrown: unknown) => thrown));
+    }
+    const texts = failures.map((failure) => {
+      const { code, message, cause } = failure as { code: string; message: string; cause: Error };
+      expect(code).toBe('SOURCE_UNREACHABLE');
+      return `${message} ${cause.message}`;
+    });
+    expect(texts[0]).toContain('404');
+    expect(texts[1]).toContain('no video');
+    expect(texts[3]).toContain('refused the connection');
+    expect(texts.join()).not.toMatch(/pa55word|s3cretkey|127\.0\.0\.1:\d/);
+  });
+
+  test('that answers and then says nothing is given up after the time to connect', async () => {
+    await using server = await httpServer((_, response) => response.writeHead(200).flushHeaders());
+    const beganAtMs = performance.now();
+    const failure = await open(`${server.url}/video`, { connectSeconds: 0.5 }).catch((thrown: unknown) => thrown);
+    expect(failure).toMatchObject({ code: 'SOURCE_UNREACHABLE', message: expect.stringContaining('0.5 s') });
+    expect(performance.now() - beganAtMs).toBeLessThan(8000);
+  });
+
+  test('reads nothing but media of its kind: a playlist that points at files of this machine opens none', async () => {
+    const playlist = (target: string) =>
+      `#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n${target}\n#EXT-X-ENDLIST\n`;
+    await using server = await httpServer((_, response) => response.end(playlist(`file://${folder.file('first.ts')}`)));
+    expect(await codeOf(open(`${server.url}/live.m3u8`))).toBe('SOURCE_UNREACHABLE');
+  });
+
+  test.each(['before', 'during'])('ends with ABORTED when its signal fires %s the connection', async (when) => {
+    await using server = await httpServer((_, response) => response.writeHead(200).flushHeaders());
+    const controller = new AbortController();
+    if (when === 'before') controller.abort();
+    const opening = open(`${server.url}/video`, { signal: controller.signal });
+    setTimeout(() => controller.abort(), 200);
+    expect(await codeOf(opening)).toBe('ABORTED');
+  });
+
+  test('whose ffmpeg is killed is lost', async () => {
+    await using server = await RtmpCamera.start();
+    await using source = await open(server.url);
+    const frames = readFrames(source);
+    await frames.next();
+    process.kill(source.processId, 'SIGKILL');
+    const reading = (async () => {
+      for await (const _ of frames) {
+        // Until it breaks.
+      }
+    })();
+    expect(await codeOf(reading)).toBe('SOURCE_UNREACHABLE');
+  });
+});
