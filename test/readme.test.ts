@@ -45,5 +45,4 @@ test('the tour does what it says', async () => {
   const rows = (await shell(table!)).trimEnd().split('\n');
   expect(rows[0]).toMatch(/^file,sequence,pts_seconds,track_id,/);
   expect(rows).toHaveLength(3);
-  // Seven programs start one after the other, two of them with networks of their own.
-}, 180_000);
+});
