@@ -73,30 +73,34 @@ test('docs/api.md has the columns of the command line in their order', () => {
   expect(columns).toEqual([...COLUMNS]);
 });
 
-test('the examples of docs/api.md run as they are written, one after the other', async () => {
-  await using server = await openServer();
-  await using folder = await temporaryFolder();
-  await makeSample(folder.path);
-  const blocks = [...read('docs/api.md').matchAll(/```(sh|js)\n(.*?)```/gs)].map(([, language, code = '']) =>
-    language === 'sh' ? code : `export STREAM\nnode --input-type=module <<'JS'\n${code}JS\n`,
-  );
-  const script = blocks
-    .join("\necho\necho '#####'\n")
-    .replaceAll('127.0.0.1:4000', new URL(server.url).host)
-    .replaceAll('data/sample/', `${folder.path}/`);
-  const { stdout } = await promisify(execFile)('sh', ['-euc', script], { cwd: ROOT });
-  const [engine, pictures, stream, socket, events, rest, history, erased, lines] = stdout.split('#####\n');
+test(
+  'the examples of docs/api.md run as they are written, one after the other',
+  async () => {
+    await using server = await openServer();
+    await using folder = await temporaryFolder();
+    await makeSample(folder.path);
+    const blocks = [...read('docs/api.md').matchAll(/```(sh|js)\n(.*?)```/gs)].map(([, language, code = '']) =>
+      language === 'sh' ? code : `export STREAM\nnode --input-type=module <<'JS'\n${code}JS\n`,
+    );
+    const script = blocks
+      .join("\necho\necho '#####'\n")
+      .replaceAll('127.0.0.1:4000', new URL(server.url).host)
+      .replaceAll('data/sample/', `${folder.path}/`);
+    const { stdout } = await promisify(execFile)('sh', ['-euc', script], { cwd: ROOT });
+    const [engine, pictures, stream, socket, events, rest, history, erased, lines] = stdout.split('#####\n');
 
-  expect(JSON.parse(engine!).data.engine.name).toBe('onnxruntime');
-  const { results } = JSON.parse(pictures!).data.analyzeImage;
-  expect(results).toMatchObject([{ error: null }, { analysis: null, error: { code: 'MEDIA_UNSUPPORTED' } }]);
-  expect(stream).toMatch(/^[0-9a-f-]{36}\n/);
-  expect(socket!.trim().split('\n')).toHaveLength(30);
-  expect(events!.match(/"droppedBefore":0/g)).toHaveLength(30);
-  expect(rest!.match(/"sequence":\d+/g)).toEqual(['"sequence":27', '"sequence":28', '"sequence":29']);
-  expect(JSON.parse(history!).data.stream).toMatchObject({ status: 'COMPLETED', summary: { framesWithFaces: 24 } });
-  expect(JSON.parse(erased!).data.deleteStream.frames).toBe(30);
-  expect(Object.keys(JSON.parse(lines!))).toEqual([...COLUMNS]);
-  const [heading = ''] = (await readFile(join(folder.path, 'sample.csv'), 'utf8')).split('\n');
-  expect(heading).toBe(COLUMNS.join(','));
-}, EXAMPLES_TIMEOUT_MS);
+    expect(JSON.parse(engine!).data.engine.name).toBe('onnxruntime');
+    const { results } = JSON.parse(pictures!).data.analyzeImage;
+    expect(results).toMatchObject([{ error: null }, { analysis: null, error: { code: 'MEDIA_UNSUPPORTED' } }]);
+    expect(stream).toMatch(/^[0-9a-f-]{36}\n/);
+    expect(socket!.trim().split('\n')).toHaveLength(30);
+    expect(events!.match(/"droppedBefore":0/g)).toHaveLength(30);
+    expect(rest!.match(/"sequence":\d+/g)).toEqual(['"sequence":27', '"sequence":28', '"sequence":29']);
+    expect(JSON.parse(history!).data.stream).toMatchObject({ status: 'COMPLETED', summary: { framesWithFaces: 24 } });
+    expect(JSON.parse(erased!).data.deleteStream.frames).toBe(30);
+    expect(Object.keys(JSON.parse(lines!))).toEqual([...COLUMNS]);
+    const [heading = ''] = (await readFile(join(folder.path, 'sample.csv'), 'utf8')).split('\n');
+    expect(heading).toBe(COLUMNS.join(','));
+  },
+  EXAMPLES_TIMEOUT_MS,
+);
