@@ -24,6 +24,8 @@ export class Job {
   readonly id: string;
   /** The figures while it runs. */
   progress: LiveProgress | null = null;
+  /** All warnings of the stream once its run is over; `null` before. */
+  warnings: readonly StreamWarning[] | null = null;
   /** Settles, never rejects, when nothing of the job works any more and its status is stored. */
   done: Promise<void> = Promise.resolve();
   readonly #stop = new AbortController();
@@ -77,7 +79,7 @@ export interface EndingParts {
 export async function carryOut(
   parts: EndingParts,
   { job, stored }: { readonly job: Job; readonly stored: Promise<StreamRecord> },
-  work: (stream: StreamRecord) => Promise<readonly StreamWarning[]>,
+  work: (stream: StreamRecord) => Promise<void>,
 ): Promise<void> {
   const { log } = parts;
   let stream: StreamRecord;
@@ -87,17 +89,23 @@ export async function carryOut(
     return; // Whoever made the stream has the error in hand; there is nothing to run.
   }
   try {
-    const warnings = await work(stream);
-    if (job.endedBy === 'shutdown') return;
-    await finishStream(parts, job, { status: job.endedBy === 'stop' ? 'STOPPED' : 'COMPLETED', warnings });
+    await work(stream);
+    if (job.endedBy === 'shutdown') await leave();
+    else await finishStream(parts, job, { status: job.endedBy === 'stop' ? 'STOPPED' : 'COMPLETED' });
   } catch (thrown) {
-    if (job.endedBy === 'shutdown') return;
-    await finishStream(parts, job, endOf(thrown)).catch((cause: unknown) => {
+    const ending = job.endedBy === 'shutdown' ? leave() : finishStream(parts, job, endOf(thrown));
+    await ending.catch((cause: unknown) => {
       log.error(
         { streamId: stream.id, err: cause },
         'the end of a stream could not be stored; the next start resumes it',
       );
     });
+  }
+
+  /** The next start goes on with it: what was read will not be read again, so its faults are kept now. */
+  async function leave(): Promise<unknown> {
+    const { warnings } = job;
+    return warnings === null ? undefined : parts.store.updateStream(stream.id, { warnings });
   }
 
   function endOf(thrown: unknown): StreamEnd {
@@ -108,20 +116,21 @@ export async function carryOut(
   }
 }
 
-export type StreamEnd = Pick<StreamRecord, 'status'> & Partial<Pick<StreamRecord, 'error' | 'warnings'>>;
+export type StreamEnd = Pick<StreamRecord, 'status'> & Partial<Pick<StreamRecord, 'error'>>;
 
 /** Stores the end of a stream, removes its file, publishes the end. Errors: NOT_FOUND, STORE_FAILED. */
 export async function finishStream(
   { store, hub, uploads, log }: EndingParts,
-  job: Pick<Job, 'id'> & { progress?: LiveProgress | null },
+  job: Pick<Job, 'id'> & Partial<Pick<Job, 'progress' | 'warnings'>>,
   end: StreamEnd,
 ): Promise<StreamRecord> {
-  const { id } = job;
+  const { id, warnings } = job;
   // Whoever hears of the end may ask for the final figures at once.
   job.progress = null;
   const before = await store.stream(id);
   const live = before?.live == null ? {} : { live: { ...before.live, retry: null } };
-  const stream = await store.updateStream(id, { ...end, ...live, endedAt: new Date(), uploadId: null });
+  const faults = warnings == null ? {} : { warnings };
+  const stream = await store.updateStream(id, { ...end, ...live, ...faults, endedAt: new Date(), uploadId: null });
   if (before?.uploadId != null) {
     // The row no longer names the file, so a failure here leaves a file for the sweeper, never a wrong stream.
     await uploads.remove(before.uploadId).catch((cause: unknown) => {

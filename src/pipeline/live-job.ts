@@ -15,6 +15,7 @@ export interface LiveJobParts extends ScoringParts {
     Config,
     | 'framesInFlight'
     | 'maxFrameSidePixels'
+    | 'minFaceness'
     | 'connectSeconds'
     | 'stallSeconds'
     | 'reconnectAttempts'
@@ -32,17 +33,19 @@ export interface LiveJobRun {
   readonly abort: AbortSignal;
   /** Given as soon as the job knows where it begins. */
   readonly began: (progress: LiveProgress) => void;
+  /** Given once, however the run ends: all warnings of the stream, old and new. */
+  readonly warned: (warnings: readonly StreamWarning[]) => void;
 }
 
 /** One frame is searched while another is read, and one more of each may wait: more would only be older. */
 const LIVE_FRAMES_IN_FLIGHT = 2;
 
 /**
- * Resolves with the stream's warnings once every frame that was scored is stored and published: after a stop, or the end
+ * Resolves once every frame that was scored is stored and published: after a stop, or the end
  * of a source that has one. Sequence, tracks and time go on after the last stored frame. Errors: those of `liveFrames`,
  * ENGINE_UNAVAILABLE, OVERLOADED, STORE_FAILED, ABORTED.
  */
-export async function runLiveJob(parts: LiveJobParts, run: LiveJobRun): Promise<readonly StreamWarning[]> {
+export async function runLiveJob(parts: LiveJobParts, run: LiveJobRun): Promise<void> {
   const { config, store, gate } = parts;
   const { stream, stop } = run;
   const { delivery, maxWidthPixels, smoothingSeconds, trackMissSeconds } = stream.live;
@@ -53,7 +56,7 @@ export async function runLiveJob(parts: LiveJobParts, run: LiveJobRun): Promise<
   const progress = new LiveProgress(null, past);
   run.began(progress);
 
-  return scoreStream(parts, {
+  await scoreStream(parts, {
     stream,
     past,
     progress,
@@ -78,6 +81,7 @@ export async function runLiveJob(parts: LiveJobParts, run: LiveJobRun): Promise<
     trackMissSeconds,
     framesInFlight: Math.min(LIVE_FRAMES_IN_FLIGHT, config.framesInFlight),
     abort: run.abort,
+    warned: run.warned,
   });
 }
 

@@ -1,7 +1,7 @@
 /** The live streams that are open: taken in, run until they end, taken up again after a restart. */
 import { randomUUID } from 'node:crypto';
 import type { Config } from '../config.ts';
-import type { StreamRecord, StreamWarning } from '../domain.ts';
+import type { StreamRecord } from '../domain.ts';
 import { AppError } from '../errors.ts';
 import type { Places } from '../flow/index.ts';
 import { carryOut, type EndingParts, Job, SHUTDOWN_GRACE_SHARE, STOP_GRACE_MS } from './job.ts';
@@ -101,7 +101,7 @@ export class LiveStreams implements AsyncDisposable {
     });
   }
 
-  #run(job: Job, opened: StreamRecord): Promise<readonly StreamWarning[]> {
+  #run(job: Job, opened: StreamRecord): Promise<void> {
     return throughFaults(this.#parts, { job, stream: opened }, async ({ live, ...stream }) => {
       if (live === null) throw new AppError('NOT_FOUND', 'The stream was stored without its address; open it again.');
       return runLiveJob(this.#parts, {
@@ -110,6 +110,9 @@ export class LiveStreams implements AsyncDisposable {
         abort: job.abort,
         began: (progress) => {
           job.progress = progress;
+        },
+        warned: (warnings) => {
+          job.warnings = warnings;
         },
       });
     });

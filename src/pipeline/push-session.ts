@@ -1,6 +1,6 @@
 /** One pushed stream at work: its pictures one after the other, each with its answer. */
 import type { Config } from '../config.ts';
-import type { Frame, FrameEstimate, StreamRecord, StreamWarning } from '../domain.ts';
+import type { Frame, FrameEstimate, StreamRecord } from '../domain.ts';
 import { AppError, toAppError } from '../errors.ts';
 import { createLimiter, DropOldestBuffer } from '../flow/index.ts';
 import { decodeStill } from '../frames/index.ts';
@@ -93,10 +93,7 @@ export class PushSession {
    * Scores what is pushed, after what is stored of the stream, until it is stopped or nothing comes for too long. Errors:
    * those of `scoreStream`; who waits for an answer gets them too.
    */
-  async run(
-    parts: ScoringParts,
-    { job, stream }: { readonly job: Job; readonly stream: StreamRecord },
-  ): Promise<readonly StreamWarning[]> {
+  async run(parts: ScoringParts, { job, stream }: { readonly job: Job; readonly stream: StreamRecord }): Promise<void> {
     const { trackMissSeconds = this.#config.trackMissSeconds, smoothingSeconds = 0 } = stream.live ?? {};
     try {
       const past = await readPast(parts.store, stream, trackMissSeconds);
@@ -107,7 +104,7 @@ export class PushSession {
         lastPtsSeconds: past.lastPtsSeconds,
       });
       this.#settleReady();
-      return await scoreStream(parts, {
+      await scoreStream(parts, {
         stream,
         past,
         progress,
@@ -116,6 +113,9 @@ export class PushSession {
         trackMissSeconds,
         framesInFlight: 1,
         abort: job.abort,
+        warned: (warnings) => {
+          job.warnings = warnings;
+        },
         published: ({ estimate }) => this.#answer()?.resolve(estimate),
       });
     } catch (thrown) {

@@ -17,6 +17,7 @@ export interface PushStreamsParts extends ScoringParts, EndingParts {
     | 'maxFrameSidePixels'
     | 'maxImageBytes'
     | 'maxImagePixels'
+    | 'minFaceness'
     | 'pushIdleSeconds'
     | 'shutdownSeconds'
     | 'smoothingSeconds'

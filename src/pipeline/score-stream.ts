@@ -1,4 +1,5 @@
 /** A stream's frames, wherever they come from: score, store, then publish, in order. */
+import type { Config } from '../config.ts';
 import type { Frame, StreamRecord, StreamWarning } from '../domain.ts';
 import { toAppError } from '../errors.ts';
 import { createSmoother } from '../estimates/index.ts';
@@ -12,6 +13,7 @@ import { type ScoredFrame, scoreFrames, type Vision } from './score-frames.ts';
 import { addWarnings } from './warnings.ts';
 
 export interface ScoringParts {
+  readonly config: Pick<Config, 'minFaceness'>;
   readonly store: Store;
   readonly hub: Hub;
   readonly vision: Vision & { readonly facts: { readonly newTrackScore: number } };
@@ -34,6 +36,8 @@ export interface ScoringRun {
   readonly framesInFlight: number;
   /** Ends the scoring. */
   readonly abort: AbortSignal;
+  /** Given once, however the run ends: all warnings of the stream, old and new. */
+  readonly warned: (warnings: readonly StreamWarning[]) => void;
   /** Told of every frame that is published. */
   readonly published?: (scored: ScoredFrame) => void;
 }
@@ -47,10 +51,10 @@ const WRITES_IN_FLIGHT = 32;
 const FAILED_FRAMES = 'Frames were stored without faces because a worker failed over them.';
 
 /**
- * Resolves with the stream's warnings, old and new, once every frame that was scored is stored and published. Errors:
- * those of the frames, WORKER_FAILED never, ENGINE_UNAVAILABLE, OVERLOADED, STORE_FAILED, ABORTED.
+ * Resolves once every frame that was scored is stored and published. Errors: those of the frames, WORKER_FAILED never,
+ * ENGINE_UNAVAILABLE, OVERLOADED, STORE_FAILED, ABORTED.
  */
-export async function scoreStream(parts: ScoringParts, run: ScoringRun): Promise<readonly StreamWarning[]> {
+export async function scoreStream(parts: ScoringParts, run: ScoringRun): Promise<void> {
   const { store, hub, vision } = parts;
   const { stream, past, progress, trackMissSeconds, smoothingSeconds } = run;
   const broken = new AbortController();
@@ -81,6 +85,7 @@ export async function scoreStream(parts: ScoringParts, run: ScoringRun): Promise
       },
     }),
     smoother: createSmoother({ timeConstantSeconds: smoothingSeconds, resume: past.sightings }),
+    minFaceness: parts.config.minFaceness,
     framesInFlight: run.framesInFlight,
     signal: run.abort,
   });
@@ -95,11 +100,14 @@ export async function scoreStream(parts: ScoringParts, run: ScoringRun): Promise
     return one;
   }
 
-  for await (const one of orderedMap(scored, WRITES_IN_FLIGHT, (frame) => ending(write(frame)))) {
-    progress.frameStored(one.estimate);
-    parts.frameStored?.(one);
-    hub.publish(one.estimate);
-    run.published?.(one);
+  try {
+    for await (const one of orderedMap(scored, WRITES_IN_FLIGHT, (frame) => ending(write(frame)))) {
+      progress.frameStored(one.estimate);
+      parts.frameStored?.(one);
+      hub.publish(one.estimate);
+      run.published?.(one);
+    }
+  } finally {
+    run.warned(warnings);
   }
-  return warnings;
 }

@@ -1,5 +1,5 @@
 /** How a stream that has to live for weeks gets over faults of this server that pass. */
-import type { StreamRecord, StreamWarning } from '../domain.ts';
+import type { StreamRecord } from '../domain.ts';
 import { type ErrorCode, toAppError } from '../errors.ts';
 import { backoffMs, pause } from '../flow/index.ts';
 import type { EndingParts, Job } from './job.ts';
@@ -11,14 +11,14 @@ const MAX_FAULTS_IN_A_ROW = 75;
 
 /**
  * Runs `work` over a stream again, after a wait, when it fails by a fault that may pass; it must go on after what is
- * stored. Resolves with what it resolves with. Errors: those of `work` that do not pass, or have not for too long, and any
+ * stored. Resolves when it does, or when the job has been asked to end. Errors: those of `work` that do not pass, or have not for too long, and any
  * once the job has been asked to end.
  */
 export async function throughFaults(
   { store, log }: Pick<EndingParts, 'store' | 'log'>,
   { job, stream }: { readonly job: Job; readonly stream: StreamRecord },
-  work: (stream: StreamRecord) => Promise<readonly StreamWarning[]>,
-): Promise<readonly StreamWarning[]> {
+  work: (stream: StreamRecord) => Promise<void>,
+): Promise<void> {
   let current = stream;
   for (let faults = 0; ; ) {
     const framesBefore = job.progress?.framesDone;
@@ -31,7 +31,7 @@ export async function throughFaults(
       if (faults > MAX_FAULTS_IN_A_ROW) throw thrown;
       log.error({ streamId: stream.id, code, err: thrown }, 'a stream was interrupted by a fault of the server');
       await pause(backoffMs(faults, WAIT), job.stop);
-      if (job.endedBy !== null) return current.warnings;
+      if (job.endedBy !== null) return;
       current = (await store.stream(stream.id).catch(() => null)) ?? current;
     }
   }

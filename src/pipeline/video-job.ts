@@ -9,7 +9,10 @@ import { openVideoFrames } from './video-frames.ts';
 import { addWarnings } from './warnings.ts';
 
 export interface VideoJobParts extends ScoringParts {
-  readonly config: Pick<Config, 'framesInFlight' | 'maxFrameSidePixels' | 'smoothingSeconds' | 'trackMissSeconds'>;
+  readonly config: Pick<
+    Config,
+    'framesInFlight' | 'maxFrameSidePixels' | 'minFaceness' | 'smoothingSeconds' | 'trackMissSeconds'
+  >;
 }
 
 export interface VideoJobRun {
@@ -22,14 +25,15 @@ export interface VideoJobRun {
   readonly abort: AbortSignal;
   /** Given as soon as the job knows where it begins. */
   readonly began: (progress: LiveProgress) => void;
+  /** Given once, however the run ends: all warnings of the stream, old and new. */
+  readonly warned: (warnings: readonly StreamWarning[]) => void;
 }
 
 /**
- * Resolves with the stream's warnings, old and new, once every frame that was scored is stored and published. Goes on
- * after the last stored frame if there is one. Errors: those of the medium, WORKER_FAILED never, ENGINE_UNAVAILABLE,
- * OVERLOADED, STORE_FAILED, ABORTED.
+ * Resolves once every frame that was scored is stored and published. Goes on after the last stored frame if there is
+ * one. Errors: those of the medium, WORKER_FAILED never, ENGINE_UNAVAILABLE, OVERLOADED, STORE_FAILED, ABORTED.
  */
-export async function runVideoJob(parts: VideoJobParts, run: VideoJobRun): Promise<readonly StreamWarning[]> {
+export async function runVideoJob(parts: VideoJobParts, run: VideoJobRun): Promise<void> {
   const { config, store } = parts;
   const { stream, stop } = run;
   const { media } = stream;
@@ -40,7 +44,7 @@ export async function runVideoJob(parts: VideoJobParts, run: VideoJobRun): Promi
   run.began(progress);
 
   let videoWarnings: readonly StreamWarning[] = [];
-  const warnings = await scoreStream(parts, {
+  await scoreStream(parts, {
     stream,
     past,
     progress,
@@ -59,9 +63,9 @@ export async function runVideoJob(parts: VideoJobParts, run: VideoJobRun): Promi
     trackMissSeconds: config.trackMissSeconds,
     framesInFlight: config.framesInFlight,
     abort: run.abort,
+    warned: (warnings) => run.warned(addWarnings(warnings, videoWarnings)),
   });
   if (progress.framesDone === 0 && !stop.aborted) {
     throw new AppError('MEDIA_DAMAGED', 'Not one frame of the video could be decoded; encode it anew and try again.');
   }
-  return addWarnings(warnings, videoWarnings);
 }

@@ -3,7 +3,7 @@
  * stored, then published.
  */
 import type { Config } from '../config.ts';
-import type { StreamRecord, StreamWarning } from '../domain.ts';
+import type { StreamRecord } from '../domain.ts';
 import { AppError } from '../errors.ts';
 import { createLimiter } from '../flow/index.ts';
 import type { Uploads } from '../ingest/index.ts';
@@ -98,7 +98,7 @@ export class VideoJobs implements AsyncDisposable {
     await Promise.all([...this.#jobs.values()].map((job) => job.end('shutdown', graceMs)));
   }
 
-  async #run(job: Job, stream: StreamRecord): Promise<readonly StreamWarning[]> {
+  async #run(job: Job, stream: StreamRecord): Promise<void> {
     const { store, hub, uploads, log } = this.#parts;
     const startedAt = stream.startedAt ?? new Date();
     hub.publishStatus(await store.updateStream(stream.id, { status: 'RUNNING', startedAt }));
@@ -110,13 +110,16 @@ export class VideoJobs implements AsyncDisposable {
         { cause },
       );
     });
-    return runVideoJob(this.#parts, {
+    await runVideoJob(this.#parts, {
       stream,
       path,
       stop: job.stop,
       abort: job.abort,
       began: (progress) => {
         job.progress = progress;
+      },
+      warned: (warnings) => {
+        job.warnings = warnings;
       },
     });
   }
