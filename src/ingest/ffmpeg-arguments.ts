@@ -46,7 +46,8 @@ export function liveArguments({ inputUrl, access, fromFirst, filters }: LiveOrde
   const command = fluent()
     .input(inputUrl)
     .inputOptions(...TELLING, ...access, ...AT_ONCE, ...(fromFirst ? [] : ['-fflags', 'nobuffer']))
-    .outputOptions(...RAW_FRAMES)
+    // Raw video is "encoded" by several threads too, each of which holds a frame back until the next one comes.
+    .outputOptions(...RAW_FRAMES, '-threads', '1')
     .videoFilters([...filters])
     .output('pipe:1');
   return composed(command);

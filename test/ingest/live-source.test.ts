@@ -14,6 +14,7 @@ beforeAll(async () => {
   await folder.ffmpeg(`${pattern('320x180', 25, 2)} ${encode} -movflags +faststart {recording.mp4}`);
   await folder.ffmpeg(`${pattern('320x180', 25, 1)} ${encode} -f mpegts {first.ts}`);
   await folder.ffmpeg(`${pattern('160x120', 25, 1)} ${encode} -f mpegts {second.ts}`);
+  await folder.ffmpeg(`${pattern('320x180', 25, 1)} ${encode} {first.flv}`);
   await folder.ffmpeg(`${pattern('320x180', 25, 1)} -frames:v 1 {still.jpg}`);
   await folder.ffmpeg(`-f lavfi -i sine=d=1 -c:a aac -f mpegts {sound.ts}`);
 });
@@ -94,6 +95,14 @@ describe('a live source', () => {
     // Ten steps of 0.1 s; ffmpeg's own count would make them 0.4 s in all.
     expect(seen.at(-1)!.ptsSeconds - seen[0]!.ptsSeconds).toBeGreaterThan(0.8);
     await server[Symbol.asyncDispose]();
+  });
+
+  test('gives each frame at once, without waiting for the next one', async () => {
+    const bytes = await readFile(folder.file('first.flv'));
+    // All of its 25 frames, and then silence with the connection open.
+    await using server = await httpServer((_, response) => void response.writeHead(200).write(bytes));
+    await using source = await open(`${server.url}/video`);
+    expect(await read(source, 25)).toHaveLength(25);
   });
 
   test('that is a recording ends at its end, and nothing else does', async () => {
