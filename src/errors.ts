@@ -20,6 +20,12 @@ export const ERROR_KINDS = {
   MEDIA_DAMAGED: { status: 422, retryable: false, meaning: 'The medium is truncated or damaged.' },
   MEDIA_WITHOUT_VIDEO: { status: 422, retryable: false, meaning: 'The file has no video track.' },
   MEDIA_BLOCKED: { status: 403, retryable: false, meaning: 'The medium points at something that may not be opened.' },
+  ADDRESS_REFUSED: { status: 403, retryable: false, meaning: 'The address may not be opened from here.' },
+  SOURCE_UNREACHABLE: {
+    status: 502,
+    retryable: true,
+    meaning: 'The source of a stream cannot be reached or ended.',
+  },
   PICTURE_TOO_LARGE: { status: 413, retryable: false, meaning: 'The picture has more pixels than the limit.' },
   UPLOAD_TOO_LARGE: { status: 413, retryable: false, meaning: 'The upload has more bytes than the limit.' },
   UPLOAD_INCOMPLETE: { status: 400, retryable: true, meaning: 'The upload ended before it was complete.' },

@@ -1,4 +1,6 @@
+export type { AddressGate, AddressKind, CheckedAddress, OpenedAddress } from './address-gate.ts';
 export { checkFfmpeg } from './check-ffmpeg.ts';
+export { type AddressGateOptions, createAddressGate } from './create-address-gate.ts';
 export { type Decoder, type DecoderOptions, openDecoder } from './decoder.ts';
 export { probeMedia } from './probe.ts';
 export { createUploads, type Uploads, type UploadsOptions, type UploadsStatistics } from './uploads.ts';

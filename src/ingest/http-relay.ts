@@ -1,0 +1,215 @@
+/**
+ * Stands between ffmpeg and an HTTP source, on loopback, for one opened address. ffmpeg follows redirects, playlists and
+ * names by itself and knows no policy; here each of its requests is judged, fetched and streamed on, and playlists are
+ * rewritten so that what they point at comes back here.
+ */
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { AppError, toAppError } from '../errors.ts';
+import { refused } from './address-syntax.ts';
+import { type Fetched, resolveReference, Upstream, type UpstreamOptions } from './http-upstream.ts';
+import { listenOnLoopback } from './listen-on-loopback.ts';
+import { aborted } from './media-process.ts';
+import { PLAYLIST_MARK, rewritePlaylist } from './playlist.ts';
+import { HEAD_BYTES, kindOfHead } from './policy.ts';
+
+export interface HttpRelayOptions extends UpstreamOptions {
+  /** The address as it was given, credentials and all. */
+  readonly address: string;
+  /** Longest wait for the next bytes of an answer. */
+  readonly idleTimeoutMs: number;
+}
+
+/** ffmpeg opens all variants of a playlist at once, each with a segment. */
+const MAX_REQUESTS = 32;
+/** Some 12 hours of two-second segments. */
+const MAX_PLAYLIST_BYTES = 4 * 1024 * 1024;
+/** Of the answer's headers ffmpeg needs to know what and how much it is, and whether it can jump in it. */
+const PASSED_HEADERS = ['content-type', 'content-length', 'content-range', 'accept-ranges'] as const;
+
+export class HttpRelay implements AsyncDisposable {
+  readonly inputUrl: string;
+  readonly #options: HttpRelayOptions;
+  readonly #server: Server;
+  readonly #upstream: Upstream;
+  /** First part of every path: without it a request of some other program on this machine gets nothing. */
+  readonly #token = randomBytes(16).toString('base64url');
+  readonly #closing = new AbortController();
+  readonly #answering = new Set<Promise<void>>();
+  #refusal: AppError | undefined;
+  #closed: Promise<void> | null = null;
+
+  private constructor(server: Server, options: HttpRelayOptions) {
+    this.#server = server;
+    this.#options = options;
+    this.#upstream = new Upstream(options);
+    const { port } = server.address() as AddressInfo;
+    this.inputUrl = `http://127.0.0.1:${port}${this.#pathTo(options.address)}`;
+    server.on('request', (request, response) => {
+      const answering = this.#answer(request, response).finally(() => this.#answering.delete(answering));
+      this.#answering.add(answering);
+    });
+  }
+
+  /** Errors: OVERLOADED when the system has no port or descriptor left. */
+  static async open(options: HttpRelayOptions): Promise<HttpRelay> {
+    const server = createServer();
+    await listenOnLoopback(server);
+    return new HttpRelay(server, options);
+  }
+
+  /** What was refused first, if anything was. */
+  get refusal(): AppError | undefined {
+    return this.#refusal;
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const leaving = new AbortController();
+    response.once('close', () => leaving.abort());
+    const signal = AbortSignal.any([leaving.signal, this.#closing.signal]);
+    try {
+      const url = this.#targetOf(request);
+      if (url === null) return void response.writeHead(404).end();
+      if (this.#answering.size > MAX_REQUESTS) return void response.writeHead(503).end();
+      const fetched = await this.#upstream.get(url, rangeOf(request), signal);
+      await this.#pass(fetched, response, signal);
+    } catch (thrown) {
+      const error = toAppError(thrown);
+      const isRefused = error.code === 'ADDRESS_REFUSED' || error.code === 'BAD_INPUT';
+      if (isRefused) this.#refusal ??= refused(error.message);
+      // In the middle of a body only a broken connection tells that it is not complete.
+      if (response.headersSent) response.destroy();
+      else response.writeHead(isRefused ? 403 : 502).end();
+    }
+  }
+
+  async #pass({ response: source, url }: Fetched, response: ServerResponse, signal: AbortSignal): Promise<void> {
+    const leave = (): void => void source.destroy();
+    signal.addEventListener('abort', leave, { once: true });
+    try {
+      const { statusCode = 502, headers } = source;
+      if (statusCode !== 200 && statusCode !== 206) {
+        response.writeHead(statusCode >= 400 && statusCode < 600 ? statusCode : 502).end();
+        return;
+      }
+      if ((headers['content-encoding'] ?? 'identity') !== 'identity') {
+        throw new AppError('SOURCE_UNREACHABLE', 'The source compresses its answer although it was not asked to.');
+      }
+      const chunks = this.#chunksOf(source, signal);
+      const head = await readAtLeast(chunks, HEAD_BYTES);
+      if (isPlaylist(head)) {
+        const text = await readAll(head, chunks);
+        const body = rewritePlaylist(text, (uri) => this.#pathTo(resolveReference(uri, url)));
+        response.writeHead(200, {
+          'content-type': 'application/vnd.apple.mpegurl',
+          'content-length': Buffer.byteLength(body),
+        });
+        response.end(body);
+        return;
+      }
+      if (kindOfHead(head) === 'POINTER')
+        throw refused('The source is a list of other addresses, of a kind not taken.');
+      const passed = PASSED_HEADERS.filter((name) => headers[name] !== undefined);
+      response.writeHead(statusCode, Object.fromEntries(passed.map((name) => [name, headers[name]])));
+      await write(response, head, signal);
+      for await (const chunk of chunks) await write(response, chunk, signal);
+      response.end();
+    } finally {
+      signal.removeEventListener('abort', leave);
+      source.destroy();
+    }
+  }
+
+  /** Errors: SOURCE_UNREACHABLE when it breaks off or is silent for too long, ABORTED. */
+  async *#chunksOf(source: IncomingMessage, signal: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
+    const { idleTimeoutMs } = this.#options;
+    const chunks = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+    for (;;) {
+      // Runs only while bytes are waited for: a reader that is slow does not make the source idle.
+      const timer = setTimeout(() => source.destroy(new Error('silent')), idleTimeoutMs);
+      try {
+        const { done, value } = await chunks.next();
+        if (done === true) return;
+        yield value;
+      } catch (cause) {
+        if (signal.aborted) throw aborted(signal);
+        throw new AppError('SOURCE_UNREACHABLE', 'The source broke off or fell silent.', { cause });
+      } finally {
+        clearTimeout(timer);
+      }
+    }
+  }
+
+  /** The path under which `url` is fetched. It ends as the address does, since ffmpeg looks at the ending. */
+  #pathTo(url: string): string {
+    const name = /([\w-]*\.\w{1,8})(?:[?#]|$)/.exec(url)?.[1] ?? 'media';
+    return `/${this.#token}/${Buffer.from(url).toString('base64url')}/${name}`;
+  }
+
+  /** `null` for what no path of ours is. */
+  #targetOf({ method, url = '' }: IncomingMessage): string | null {
+    const [, token, target = ''] = url.split('/');
+    if (method !== 'GET' || token !== this.#token) return null;
+    return Buffer.from(target, 'base64url').toString();
+  }
+
+  /** Breaks off what is under way and resolves when no connection is left. A second call waits for the first. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort(new AppError('ABORTED', 'The address was closed.'));
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    this.#server.closeAllConnections();
+    await closed;
+    await Promise.allSettled(this.#answering);
+  }
+}
+
+/** ffmpeg asks for all of a file by a range from its start; a plain request gets a plain answer, also for playlists. */
+function rangeOf({ headers }: IncomingMessage): string | undefined {
+  const { range } = headers;
+  return range !== undefined && range !== 'bytes=0-' && /^bytes=\d+-\d*$/.test(range) ? range : undefined;
+}
+
+function isPlaylist(head: Buffer): boolean {
+  return head
+    .subarray(0, HEAD_BYTES)
+    .toString('latin1')
+    .replace(/^\xef\xbb\xbf/, '')
+    .trimStart()
+    .startsWith(PLAYLIST_MARK);
+}
+
+async function readAtLeast(chunks: AsyncIterator<Buffer>, bytes: number): Promise<Buffer> {
+  const read: Buffer[] = [];
+  for (let count = 0; count < bytes; ) {
+    const { done, value } = await chunks.next();
+    if (done === true) break;
+    read.push(value);
+    count += value.byteLength;
+  }
+  return Buffer.concat(read);
+}
+
+async function readAll(head: Buffer, chunks: AsyncIterable<Buffer>): Promise<string> {
+  const read = [head];
+  let bytes = head.byteLength;
+  for await (const chunk of chunks) {
+    bytes += chunk.byteLength;
+    if (bytes > MAX_PLAYLIST_BYTES) throw refused(`The playlist has more than ${MAX_PLAYLIST_BYTES} bytes.`);
+    read.push(chunk);
+  }
+  return Buffer.concat(read)
+    .toString()
+    .replace(/^\ufeff/, '');
+}
+
+/** Resolves when there is room for more. */
+async function write(response: ServerResponse, chunk: Buffer, signal: AbortSignal): Promise<void> {
+  if (chunk.byteLength > 0 && !response.write(chunk)) await once(response, 'drain', { signal });
+}
