@@ -26,6 +26,9 @@ export interface HttpRelayOptions extends UpstreamOptions {
 const MAX_REQUESTS = 32;
 /** Some 12 hours of two-second segments. */
 const MAX_PLAYLIST_BYTES = 4 * 1024 * 1024;
+const SEGMENT_ENDINGS: ReadonlySet<string> = new Set([
+  ...['m3u8', 'ts', 'mp4', 'm4s', 'm4v', 'm4a', 'cmfv', 'cmfa', 'aac', 'mp3', 'ac3', 'eac3', 'vtt', 'webvtt'],
+]);
 /** Of the answer's headers ffmpeg needs to know what and how much it is, and whether it can jump in it. */
 const PASSED_HEADERS = ['content-type', 'content-length', 'content-range', 'accept-ranges'] as const;
 
@@ -46,7 +49,7 @@ export class HttpRelay implements AsyncDisposable {
     this.#options = options;
     this.#upstream = new Upstream(options);
     const { port } = server.address() as AddressInfo;
-    this.inputUrl = `http://127.0.0.1:${port}${this.#pathTo(options.address)}`;
+    this.inputUrl = `http://127.0.0.1:${port}${this.#pathTo(options.address, 'media')}`;
     server.on('request', (request, response) => {
       const answering = this.#answer(request, response).finally(() => this.#answering.delete(answering));
       this.#answering.add(answering);
@@ -101,7 +104,10 @@ export class HttpRelay implements AsyncDisposable {
       const head = await readAtLeast(chunks, HEAD_BYTES);
       if (isPlaylist(head)) {
         const text = await readAll(head, chunks);
-        const body = rewritePlaylist(text, (uri) => this.#pathTo(resolveReference(uri, url)));
+        const body = rewritePlaylist(text, (uri) => {
+          const target = resolveReference(uri, url);
+          return this.#pathTo(target, segmentName(target));
+        });
         response.writeHead(200, {
           'content-type': 'application/vnd.apple.mpegurl',
           'content-length': Buffer.byteLength(body),
@@ -129,22 +135,18 @@ export class HttpRelay implements AsyncDisposable {
     for (;;) {
       // Runs only while bytes are waited for: a reader that is slow does not make the source idle.
       const timer = setTimeout(() => source.destroy(new Error('silent')), idleTimeoutMs);
-      try {
-        const { done, value } = await chunks.next();
-        if (done === true) return;
-        yield value;
-      } catch (cause) {
+      const next = await chunks.next().catch((cause: unknown) => {
         if (signal.aborted) throw aborted(signal);
         throw new AppError('SOURCE_UNREACHABLE', 'The source broke off or fell silent.', { cause });
-      } finally {
-        clearTimeout(timer);
-      }
+      });
+      clearTimeout(timer);
+      if (next.done === true) return;
+      yield next.value;
     }
   }
 
-  /** The path under which `url` is fetched. It ends as the address does, since ffmpeg looks at the ending. */
-  #pathTo(url: string): string {
-    const name = /([\w-]*\.\w{1,8})(?:[?#]|$)/.exec(url)?.[1] ?? 'media';
+  /** The path under which `url` is fetched. */
+  #pathTo(url: string, name: string): string {
     return `/${this.#token}/${Buffer.from(url).toString('base64url')}/${name}`;
   }
 
@@ -168,6 +170,15 @@ export class HttpRelay implements AsyncDisposable {
     await closed;
     await Promise.allSettled(this.#answering);
   }
+}
+
+/**
+ * What a segment, key or variant is called here. By its ending alone ffmpeg (5.1.9, and from 7.1.1 on) decides whether it
+ * opens it, before it looks inside; `ts` is the one that it takes for MPEG-TS, MP4 and AAC alike.
+ */
+function segmentName(url: string): string {
+  const ending = /\.(\w+)(?:\?|$)/.exec(url)?.[1]?.toLowerCase();
+  return `media.${ending !== undefined && SEGMENT_ENDINGS.has(ending) ? ending : 'ts'}`;
 }
 
 /** ffmpeg asks for all of a file by a range from its start; a plain request gets a plain answer, also for playlists. */
