@@ -128,6 +128,10 @@ export function canonicalIp(ip: string): string {
   return isIPv4(ip) ? ip : ipaddr.IPv6.parse(ip).toRFC5952String();
 }
 
+export function isMulticast(ip: string): boolean {
+  return ipaddr.parse(ip).range() === 'multicast';
+}
+
 /** A DNS name in lower case that no resolver takes for a number. */
 export function isHostName(text: string): boolean {
   const labels = text.split('.');
@@ -192,6 +196,9 @@ function checkDatagramAddress({ kind, host, port, credentials, path, query }: Pa
   }
   if (options.length > 0) throw refused('UDP is opened without options.');
   if (host.kind === 'NAME') throw bad('needs an IP address to listen on, or a multicast group, not a name');
+  if (isIPv6(host.ip) && isMulticast(host.ip)) {
+    throw refused('UDP is not listened to on IPv6 groups: ffmpeg would listen on all addresses.');
+  }
   if (port < 1024) throw refused('UDP is listened to on ports from 1024 on.');
 }
 

@@ -1,7 +1,7 @@
 /** The gate itself: every address of a client passes here before anything is connected to. */
 import { AppError } from '../errors.ts';
 import type { AddressGate, OpenedAddress } from './address-gate.ts';
-import { type ParsedAddress, urlHost } from './address-syntax.ts';
+import { isMulticast, type ParsedAddress, urlHost } from './address-syntax.ts';
 import { createHostPolicy } from './host-policy.ts';
 import { HttpRelay } from './http-relay.ts';
 import { type AddressJudge, createAddressJudge, type Resolve } from './pin-host.ts';
@@ -35,7 +35,7 @@ export function createAddressGate(options: AddressGateOptions = {}): AddressGate
     async open(address, { signal }) {
       const parsed = judge.parse(address);
       const ip = await judge.pin(parsed.host, signal);
-      return openPinned(address, parsed, ip, { judge, options });
+      return openPinned(parsed, ip, { judge, options });
     },
   };
 }
@@ -45,19 +45,13 @@ interface Opening {
   readonly options: AddressGateOptions;
 }
 
-async function openPinned(
-  address: string,
-  source: ParsedAddress,
-  ip: string,
-  { judge, options }: Opening,
-): Promise<OpenedAddress> {
+async function openPinned(source: ParsedAddress, ip: string, { judge, options }: Opening): Promise<OpenedAddress> {
   const { kind, shownUrl } = source;
   const answerTimeoutMs = (options.answerTimeoutSeconds ?? DEFAULT_ANSWER_TIMEOUT_SECONDS) * 1000;
   const maxRedirects = options.maxRedirects ?? DEFAULT_MAX_REDIRECTS;
   if (kind === 'HTTP') {
     const idleTimeoutMs = (options.idleTimeoutSeconds ?? DEFAULT_IDLE_TIMEOUT_SECONDS) * 1000;
     const relay = await HttpRelay.open({
-      address,
       source,
       sourceIp: ip,
       judge,
@@ -76,7 +70,7 @@ async function openPinned(
         if (maxRedirects === 0) throw new AppError('SOURCE_UNREACHABLE', 'The source redirects too often.');
         const target = judge.parse(location);
         const targetIp = await judge.pin(target.host, signal);
-        return openPinned(location, target, targetIp, {
+        return openPinned(target, targetIp, {
           judge,
           options: { ...options, maxRedirects: maxRedirects - 1 },
         });
@@ -107,7 +101,7 @@ function opened({ kind, shownUrl }: ParsedAddress, relay: Relay): OpenedAddress 
 /** What ffmpeg connects to itself: these protocols have no way to lead it elsewhere. */
 function directUrl({ kind, scheme, userInfo, port, path, query }: ParsedAddress, ip: string): string {
   const host = urlHost({ kind: 'IP', ip });
-  // Without localaddr ffmpeg listens on all addresses, whichever it is told; on a group it listens to the group alone.
-  if (kind === 'UDP') return `udp://${host}:${port}?localaddr=${ip}`;
+  // Without localaddr ffmpeg listens on all addresses, whichever it is told; a group it binds to by itself.
+  if (kind === 'UDP') return `udp://${host}:${port}${isMulticast(ip) ? '' : `?localaddr=${ip}`}`;
   return `${scheme}://${userInfo}${host}:${port}${path}${query}`;
 }

@@ -9,19 +9,23 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { AppError, toAppError } from '../errors.ts';
 import { refused } from './address-syntax.ts';
-import { type Fetched, resolveReference, Upstream, type UpstreamOptions } from './http-upstream.ts';
+import { type Fetched, resolveReference, Upstream, type UpstreamOptions, urlOf } from './http-upstream.ts';
 import { listenOnLoopback } from './listen-on-loopback.ts';
 import { aborted } from './media-process.ts';
 import { PLAYLIST_MARK, rewritePlaylist } from './playlist.ts';
 import { HEAD_BYTES, kindOfHead } from './policy.ts';
 
 export interface HttpRelayOptions extends UpstreamOptions {
-  /** The address as it was given, credentials and all. */
-  readonly address: string;
   /** Longest wait for the next bytes of an answer. */
   readonly idleTimeoutMs: number;
 }
 
+/**
+ * Stands for the source's own address in a path, so that what may be secret in it is not among ffmpeg's arguments, which
+ * every user of the machine can read. No address is written so in base64url.
+ */
+const SOURCE = 'source';
+const KEPT_CONNECTION_MS = 60_000;
 /** ffmpeg opens all variants of a playlist at once, each with a segment. */
 const MAX_REQUESTS = 32;
 /** Some 12 hours of two-second segments. */
@@ -39,8 +43,8 @@ export class HttpRelay implements AsyncDisposable {
   readonly #upstream: Upstream;
   /** First part of every path: without it a request of some other program on this machine gets nothing. */
   readonly #token = randomBytes(16).toString('base64url');
-  readonly #closing = new AbortController();
-  readonly #answering = new Set<Promise<void>>();
+  /** What is under way, each with what breaks it off. */
+  readonly #answering = new Map<Promise<void>, AbortController>();
   #refusal: AppError | undefined;
   #closed: Promise<void> | null = null;
 
@@ -49,10 +53,16 @@ export class HttpRelay implements AsyncDisposable {
     this.#options = options;
     this.#upstream = new Upstream(options);
     const { port } = server.address() as AddressInfo;
-    this.inputUrl = `http://127.0.0.1:${port}${this.#pathTo(options.address, 'media')}`;
+    this.inputUrl = `http://127.0.0.1:${port}/${this.#token}/${SOURCE}/media`;
+    // Between two looks at a live playlist ffmpeg keeps its connection.
+    server.keepAliveTimeout = KEPT_CONNECTION_MS;
     server.on('request', (request, response) => {
-      const answering = this.#answer(request, response).finally(() => this.#answering.delete(answering));
-      this.#answering.add(answering);
+      const leaving = new AbortController();
+      response.once('close', () => leaving.abort());
+      const answering = this.#answer(request, response, leaving.signal).finally(() =>
+        this.#answering.delete(answering),
+      );
+      this.#answering.set(answering, leaving);
     });
   }
 
@@ -68,14 +78,11 @@ export class HttpRelay implements AsyncDisposable {
     return this.#refusal;
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const leaving = new AbortController();
-    response.once('close', () => leaving.abort());
-    const signal = AbortSignal.any([leaving.signal, this.#closing.signal]);
+  async #answer(request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> {
     try {
       const url = this.#targetOf(request);
       if (url === null) return void response.writeHead(404).end();
-      if (this.#answering.size > MAX_REQUESTS) return void response.writeHead(503).end();
+      if (this.#answering.size >= MAX_REQUESTS) return void response.writeHead(503).end();
       const fetched = await this.#upstream.get(url, rangeOf(request), signal);
       await this.#pass(fetched, response, signal);
     } catch (thrown) {
@@ -154,7 +161,7 @@ export class HttpRelay implements AsyncDisposable {
   #targetOf({ method, url = '' }: IncomingMessage): string | null {
     const [, token, target = ''] = url.split('/');
     if (method !== 'GET' || token !== this.#token) return null;
-    return Buffer.from(target, 'base64url').toString();
+    return target === SOURCE ? urlOf(this.#options.source) : Buffer.from(target, 'base64url').toString();
   }
 
   /** Breaks off what is under way and resolves when no connection is left. A second call waits for the first. */
@@ -164,11 +171,12 @@ export class HttpRelay implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    this.#closing.abort(new AppError('ABORTED', 'The address was closed.'));
     const closed = new Promise((resolve) => this.#server.close(resolve));
+    const answering = [...this.#answering];
+    for (const [, leaving] of answering) leaving.abort(new AppError('ABORTED', 'The address was closed.'));
     this.#server.closeAllConnections();
     await closed;
-    await Promise.allSettled(this.#answering);
+    await Promise.allSettled(answering.map(([done]) => done));
   }
 }
 

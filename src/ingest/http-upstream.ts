@@ -45,7 +45,7 @@ export class Upstream {
       if (address.kind !== 'HTTP') throw refused(`An HTTP source leads to ${address.scheme}:, which is not followed.`);
       const response = await this.#request(address, range, signal);
       const { location } = response.headers;
-      const base = locationOf(address);
+      const base = urlOf(address);
       if (location === undefined || !REDIRECTS.has(response.statusCode!)) return { response, url: base };
       response.destroy();
       if (hops >= maxRedirects) {
@@ -128,7 +128,8 @@ function authorityOf({ scheme, host, port }: ParsedAddress): string {
   return `${urlHost(host)}${isDefault ? '' : `:${port}`}`;
 }
 
-function locationOf(address: ParsedAddress): string {
+/** The address again, without credentials. */
+export function urlOf(address: ParsedAddress): string {
   return `${address.scheme}://${authorityOf(address)}${address.path}${address.query}`;
 }
 

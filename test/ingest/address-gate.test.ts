@@ -278,6 +278,7 @@ describe('what is allowed', () => {
     ['udp://@:5000', '0.0.0.0', 'OPEN'],
     ['udp://127.0.0.1:5000', '127.0.0.1', 'OPEN'],
     ['udp://@239.1.2.3:5000', '239.0.0.0/8', 'OPEN'],
+    ['udp://[ff02::1]:5000', 'ff02::1', 'ADDRESS_REFUSED'],
     ['udp://127.0.0.1:500', '127.0.0.1', 'ADDRESS_REFUSED'],
     ['udp://127.0.0.1:5000?localaddr=0.0.0.0', '127.0.0.1', 'ADDRESS_REFUSED'],
     ['udp://127.0.0.1:5000/x', '127.0.0.1', 'BAD_INPUT'],
@@ -319,6 +320,9 @@ describe('what ffmpeg gets', () => {
   it('binds a UDP port to the address that was allowed and no other', async () => {
     await using opened = await gate({ allowedHosts: ['127.0.0.1'] }).open('udp://127.0.0.1:5000', { signal });
     expect(opened.inputUrl).toBe('udp://127.0.0.1:5000?localaddr=127.0.0.1');
+    const groups = gate({ allowedHosts: ['239.0.0.0/8'] });
+    await using group = await groups.open('udp://@239.1.2.3:5000', { signal });
+    expect(group.inputUrl).toBe('udp://239.1.2.3:5000');
   });
 
   it('is a relay on loopback wherever ffmpeg could be led astray', async () => {

@@ -307,6 +307,30 @@ describe('the relay', () => {
     expect(source.requests).toEqual([]);
   });
 
+  it('asks the source so many things at once and no more', async () => {
+    const open: NodeJS.EventEmitter[] = [];
+    await using source = await httpSource((_, response) => {
+      open.push(response);
+      response.write('G'.repeat(5000));
+    });
+    await using opened = await openAddress(`${source.origin}/a`);
+    const heads = await Promise.all(
+      Array.from({ length: 40 }, async () => {
+        const [response] = (await once(get(opened.inputUrl, { agent: false }), 'response')) as [IncomingMessage];
+        response.on('error', () => {}).resume();
+        return response.statusCode;
+      }),
+    );
+    expect(heads.filter((status) => status === 200).length).toBe(32);
+    expect(heads.filter((status) => status === 503).length).toBe(8);
+    expect(open.length).toBe(32);
+  });
+
+  it('shows nothing of the address among the arguments of ffmpeg', async () => {
+    await using opened = await openAddress('http://user:hunter2@127.0.0.1:8080/path?token=secret');
+    expect(opened.inputUrl).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/[\w-]{22}\/source\/media$/);
+  });
+
   it.each([404, 401, 503])('tells ffmpeg that the source says %i', async (status) => {
     await using source = await httpSource((_, response) => response.writeHead(status).end('why'));
     await using opened = await openAddress(`${source.origin}/a`);
