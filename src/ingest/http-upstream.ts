@@ -3,6 +3,7 @@ import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { AppError } from '../errors.ts';
 import { MAX_ADDRESS_CHARACTERS, type ParsedAddress, refused, urlHost } from './address-syntax.ts';
+import { type Authorize, answerTo } from './http-authorization.ts';
 import { aborted } from './media-process.ts';
 import type { AddressJudge } from './pin-host.ts';
 
@@ -30,6 +31,8 @@ export class Upstream {
   readonly #options: UpstreamOptions;
   /** So that a host stays where it was judged; forgotten when it cannot be connected to, as a host may move. */
   readonly #pins = new Map<string, string>();
+  /** How the source wants to be asked, once it has said so. */
+  #authorize: Authorize | null = null;
 
   constructor(options: UpstreamOptions) {
     this.#options = options;
@@ -55,20 +58,47 @@ export class Upstream {
     }
   }
 
+  /** Answers a demand for credentials, with those of the address or, at the source's own origin, of the source. */
   async #request(address: ParsedAddress, range: string | undefined, signal: AbortSignal): Promise<IncomingMessage> {
-    const { host, port, path, query, secure } = address;
+    const { source } = this.#options;
+    const isOfSource = address.credentials === null && sameOrigin(address, source);
+    const credentials = isOfSource ? source.credentials : address.credentials;
+    const authorization = isOfSource ? this.#authorize?.(pathOf(address)) : undefined;
+    const response = await this.#send(address, { range, authorization }, signal);
+    const challenge = response.headers['www-authenticate'];
+    if (response.statusCode !== 401 || challenge === undefined || credentials === null) return response;
+    const authorize = answerTo(challenge, credentials);
+    if (authorize === null) return response;
+    response.destroy();
+    if (isOfSource) this.#authorize = authorize;
+    return this.#send(address, { range, authorization: authorize(pathOf(address)) }, signal);
+  }
+
+  async #send(
+    address: ParsedAddress,
+    headers: Readonly<Record<'range' | 'authorization', string | undefined>>,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage> {
+    const { host, port, secure } = address;
     const ip = await this.#pin(address, signal);
+    if (signal.aborted) throw aborted(signal);
     const timeout = AbortSignal.timeout(this.#options.answerTimeoutMs);
+    const given = Object.entries(headers).filter(([, value]) => value !== undefined);
     const request = (secure ? https : http).request({
       host: ip,
       port,
-      path: `${path === '' ? '/' : path}${query}`,
+      path: pathOf(address),
       // A connection each: one that is kept may be closed by the server just when it is used again.
       agent: false,
       setHost: false,
       // The certificate has to be that of the name, although the connection goes to an address.
       ...(secure && host.kind === 'NAME' ? { servername: host.name } : {}),
-      headers: this.#headers(address, range),
+      headers: {
+        host: authorityOf(address),
+        accept: '*/*',
+        'accept-encoding': 'identity',
+        ...(Object.fromEntries(given) as Record<string, string>),
+      },
     });
     return new Promise((resolve, reject) => {
       const stop = (): void => void request.destroy(new Error('not waited for any longer'));
@@ -85,24 +115,11 @@ export class Upstream {
       // Stays: a connection that breaks later reports here too, and to the reader of the answer.
       request.on('error', (cause) => {
         settle();
-        if (host.kind === 'NAME') this.#pins.delete(host.name);
+        if (host.kind === 'NAME' && !signal.aborted) this.#pins.delete(host.name);
         reject(signal.aborted ? aborted(signal) : unreachable(timeout.aborted, cause));
       });
       request.end();
     });
-  }
-
-  #headers(address: ParsedAddress, range: string | undefined): Record<string, string> {
-    const { source } = this.#options;
-    const credentials = address.credentials ?? (sameOrigin(address, source) ? source.credentials : null);
-    const basic = credentials && Buffer.from(`${credentials.user}:${credentials.password}`).toString('base64');
-    return {
-      host: authorityOf(address),
-      accept: '*/*',
-      'accept-encoding': 'identity',
-      ...(range === undefined ? {} : { range }),
-      ...(basic === null ? {} : { authorization: `Basic ${basic}` }),
-    };
   }
 
   async #pin({ host }: ParsedAddress, signal: AbortSignal): Promise<string> {
@@ -121,6 +138,10 @@ export function resolveReference(reference: string, base: string): string {
   const url = new URL(reference, base);
   url.hash = '';
   return url.href;
+}
+
+function pathOf({ path, query }: ParsedAddress): string {
+  return `${path === '' ? '/' : path}${query}`;
 }
 
 function authorityOf({ scheme, host, port }: ParsedAddress): string {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
-import { get, type IncomingMessage, request } from 'node:http';
+import { get, type IncomingMessage, type RequestListener, request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AddressGateOptions, createAddressGate, type OpenedAddress } from '../../src/ingest/index.ts';
 import { folderOf, httpSource, readByFfmpeg } from './fixtures/http-source.ts';
@@ -254,20 +254,31 @@ describe('names', () => {
 });
 
 describe('headers', () => {
-  it('carry the credentials to their own origin alone', async () => {
-    await using other = await httpSource((_, response) => response.end('x'));
-    await using source = await httpSource((request, response) => {
-      if (request.url === '/away') response.writeHead(302, { location: `${other.origin}/there` }).end();
-      else response.end(`#EXTM3U\nown.ts\n${other.origin}/other.ts\n/away\n`);
-    });
+  /** Wants credentials like a camera; tells what it was asked with. */
+  function guarded(challenge: string | undefined, answer: RequestListener): RequestListener {
+    return (request, response) => {
+      if (request.headers.authorization !== undefined) return answer(request, response);
+      response.writeHead(401, { 'www-authenticate': challenge }).end();
+    };
+  }
+
+  it('carry the credentials to their own origin alone, once it asks for them', async () => {
+    await using other = await httpSource(guarded('Basic realm="x"', (_, response) => response.end('x')));
+    await using source = await httpSource(
+      guarded('Basic realm="x"', (request, response) => {
+        if (request.url === '/away') response.writeHead(302, { location: `${other.origin}/there` }).end();
+        else response.end(`#EXTM3U\nown.ts\n${other.origin}/other.ts\n/away\n`);
+      }),
+    );
     await using opened = await openAddress(`http://us%40er:pa%3Ass@127.0.0.1:${source.port}/a.m3u8`);
     const { body } = await fetched(opened.inputUrl);
-    expect(body).not.toContain(Buffer.from('pa:ss').toString('base64url').slice(0, 5));
     for (const path of body.split('\n').filter((line) => line.startsWith('/'))) {
+      expect(Buffer.from(path.split('/')[2]!, 'base64url').toString()).not.toContain('pa');
       await fetched(new URL(path, opened.inputUrl).href);
     }
     const expected = `Basic ${Buffer.from('us@er:pa:ss').toString('base64')}`;
     expect(source.requests.map(({ url, headers }) => [url, headers.authorization])).toEqual([
+      ['/a.m3u8', undefined],
       ['/a.m3u8', expected],
       ['/own.ts', expected],
       ['/away', expected],
@@ -276,6 +287,28 @@ describe('headers', () => {
       ['/other.ts', undefined],
       ['/there', undefined],
     ]);
+  });
+
+  it('answer a camera that wants a digest, and count on with its nonce', async () => {
+    const files = folderOf(media.path);
+    await using source = await httpSource(guarded('Digest realm="cam", nonce="n1", qop="auth"', files));
+    await using opened = await openAddress(`http://user:pass@127.0.0.1:${source.port}/plain.m3u8`);
+    expect((await readByFfmpeg(opened.inputUrl)).frames).toBe(50);
+    const used = source.requests.map(({ headers }) => headers.authorization ?? 'none');
+    expect(used[0]).toBe('none');
+    expect(used[1]).toMatch(
+      /^Digest username="user", realm="cam", nonce="n1", uri="\/plain.m3u8", qop=auth, nc=00000001/,
+    );
+    expect(used[2]).toMatch(/uri="\/plain0.ts", qop=auth, nc=00000002/);
+  });
+
+  it('are not tried again when the source does not take them', async () => {
+    await using source = await httpSource((_, response) => {
+      response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end();
+    });
+    await using opened = await openAddress(`http://user:wrong@127.0.0.1:${source.port}/a`);
+    expect((await fetched(opened.inputUrl)).status).toBe(401);
+    expect(source.requests.length).toBe(2);
   });
 
   it('pass on what ffmpeg needs and nothing else, both ways', async () => {
