@@ -240,6 +240,13 @@ describe('the gate by default', () => {
     expect((error as Error).message).not.toContain('10.1.2.3');
   });
 
+  it('asks the system unless told otherwise', async () => {
+    expect(await codeOf(createAddressGate().open('http://localhost:8080/', { signal }))).toBe('ADDRESS_REFUSED');
+    const local = createAddressGate({ allowedHosts: ['localhost'] });
+    await using opened = await local.open('rtmp://localhost/a', { signal });
+    expect(opened.inputUrl).toMatch(/^rtmp:\/\/(127\.0\.0\.1|\[::1\]):1935\/a$/);
+  });
+
   it('ends with the signal while a name is looked up', async () => {
     const stop = new AbortController();
     const stuck = gate({ resolve: () => new Promise(() => {}) });

@@ -131,6 +131,10 @@ describe('redirects', () => {
     });
     await using opened = await openAddress(`${source.origin}/`);
     expect(await fetched(opened.inputUrl)).toMatchObject({ status: 403, body: '' });
+    expect(await readByFfmpeg(opened.inputUrl)).toMatchObject({
+      frames: 0,
+      complaints: expect.stringContaining('403'),
+    });
     expect(opened.refusal?.code).toBe('ADDRESS_REFUSED');
     expect(canary.requests).toEqual([]);
   });
