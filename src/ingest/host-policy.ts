@@ -9,7 +9,7 @@ type Ip = ipaddr.IPv4 | ipaddr.IPv6;
 export interface HostPolicy {
   /** Why this address may not be connected to, in words; `null` when it may. `name` is what was resolved to it. */
   refusal(ip: string, name?: string): string | null;
-  /** Whether the operator named this address, alone or in a block. */
+  /** Whether the operator named this address, alone or in a block: for what is listened on. */
   allows(ip: string): boolean;
 }
 
@@ -27,7 +27,13 @@ const METADATA: ReadonlySet<string> = new Set([
   'fd20:ce::254', // Google
 ]);
 
-/** IPv6 addresses that carry an IPv4 address, by ipaddr.js' names: no stream needs them, and whoever allows a block means none. */
+/** Good to listen on; to connect to 0.0.0.0 is to connect to this machine, which whoever allowed it for UDP did not mean. */
+const LISTENING_ONLY: ReadonlySet<string> = new Set(['unspecified', 'multicast', 'broadcast']);
+
+/**
+ * IPv6 addresses that carry an IPv4 address, by ipaddr.js' names: no stream needs them, and whoever allows a block means
+ * none of them.
+ */
 const EMBEDDED: ReadonlySet<string> = new Set(['ipv4Mapped', 'rfc6145', 'rfc6052', '6to4', 'teredo']);
 
 /** All that is handed out for the public so far; the rest of IPv6 is reserved, or for some special use. */
@@ -59,6 +65,7 @@ export function createHostPolicy(allowedHosts: readonly string[]): HostPolicy {
     allows,
     refusal(text, name) {
       const ip = ipaddr.parse(text);
+      if (LISTENING_ONLY.has(ip.range())) return 'not one that can be connected to';
       if (allows(text)) return null;
       if (METADATA.has(text)) return 'an address of cloud metadata';
       if (isEmbedded(ip)) return 'an IPv6 address that carries an IPv4 address';

@@ -122,8 +122,9 @@ export class HttpRelay implements AsyncDisposable {
         response.end(body);
         return;
       }
-      if (kindOfHead(head) === 'POINTER')
+      if (kindOfHead(head) === 'POINTER') {
         throw refused('The source is a list of other addresses, of a kind not taken.');
+      }
       const passed = PASSED_HEADERS.filter((name) => headers[name] !== undefined);
       response.writeHead(statusCode, Object.fromEntries(passed.map((name) => [name, headers[name]])));
       await write(response, head, signal);
@@ -142,13 +143,15 @@ export class HttpRelay implements AsyncDisposable {
     for (;;) {
       // Runs only while bytes are waited for: a reader that is slow does not make the source idle.
       const timer = setTimeout(() => source.destroy(new Error('silent')), idleTimeoutMs);
-      const next = await chunks.next().catch((cause: unknown) => {
-        if (signal.aborted) throw aborted(signal);
-        throw new AppError('SOURCE_UNREACHABLE', 'The source broke off or fell silent.', { cause });
-      });
-      clearTimeout(timer);
-      if (next.done === true) return;
-      yield next.value;
+      const { done, value } = await chunks
+        .next()
+        .catch((cause: unknown) => {
+          if (signal.aborted) throw aborted(signal);
+          throw new AppError('SOURCE_UNREACHABLE', 'The source broke off or fell silent.', { cause });
+        })
+        .finally(() => clearTimeout(timer));
+      if (done === true) return;
+      yield value;
     }
   }
 
@@ -189,10 +192,14 @@ function segmentName(url: string): string {
   return `media.${ending !== undefined && SEGMENT_ENDINGS.has(ending) ? ending : 'ts'}`;
 }
 
-/** ffmpeg asks for all of a file by a range from its start; a plain request gets a plain answer, also for playlists. */
-function rangeOf({ headers }: IncomingMessage): string | undefined {
+/**
+ * ffmpeg asks for all of a file by a range from its start: that is a plain request. A playlist is fetched whole or not at
+ * all, since a part of one would not be known for what it is.
+ */
+function rangeOf({ url = '', headers }: IncomingMessage): string | undefined {
   const { range } = headers;
-  return range !== undefined && range !== 'bytes=0-' && /^bytes=\d+-\d*$/.test(range) ? range : undefined;
+  if (range === undefined || range === 'bytes=0-' || url.endsWith('.m3u8')) return undefined;
+  return /^bytes=\d+-\d*$/.test(range) ? range : undefined;
 }
 
 function isPlaylist(head: Buffer): boolean {

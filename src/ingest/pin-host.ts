@@ -37,15 +37,14 @@ export function createAddressJudge(policy: HostPolicy, resolve: Resolve = system
     async pin(host, signal) {
       if (signal.aborted) throw aborted(signal);
       if (host.kind === 'IP') return host.ip;
-      const ips = (await within(resolve(host.name), host.name, signal)).filter(
-        (ip) => isIP(ip) !== 0 && !ip.includes('%'),
-      );
+      const ips = await within(resolve(host.name), host.name, signal);
       if (ips.length === 0) throw unresolved(host.name);
-      for (const ip of ips) {
-        const reason = policy.refusal(canonicalIp(ip), host.name);
-        // Which address it is stays here: the names of the inside are nobody's business outside.
-        if (reason !== null)
-          throw refused(`The host ${host.name} leads to an address that may not be opened; ${ALLOWED_HOW}`);
+      // An address with a zone (fe80::1%eth0) is one of the local network.
+      const isOpen = (ip: string): boolean =>
+        isIP(ip) !== 0 && !ip.includes('%') && policy.refusal(canonicalIp(ip), host.name) === null;
+      if (!ips.every(isOpen)) {
+        // Which address it is stays here: the network inside is nobody's business outside.
+        throw refused(`The host ${host.name} leads to an address that may not be opened; ${ALLOWED_HOW}`);
       }
       // Where both are there, IPv4 is the one that works from more places.
       return canonicalIp(ips.find((ip) => isIPv4(ip)) ?? ips[0]!);

@@ -185,6 +185,16 @@ describe('playlists', () => {
     expect(opened.refusal?.code).toBe('ADDRESS_REFUSED');
   });
 
+  it('are fetched whole, since a part would not be known for one', async () => {
+    await using source = await httpSource(folderOf(media.path));
+    await using opened = await openAddress(`${source.origin}/master.m3u8`);
+    const { body } = await fetched(opened.inputUrl);
+    const variant = new URL(/^\/.*$/m.exec(body)![0], opened.inputUrl).href;
+    const part = await fetched(variant, { headers: { range: 'bytes=100-' } });
+    expect(part).toMatchObject({ status: 200, body: expect.stringMatching(/^#EXTM3U/) });
+    expect(source.requests.at(-1)!.headers.range).toBeUndefined();
+  });
+
   it('without an end are refused at their limit', async () => {
     await using source = await httpSource((_, response) => {
       response.write(HEAD);
