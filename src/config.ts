@@ -2,6 +2,7 @@
  * Every setting of the program in one table: name, default, unit, range, meaning. The environment, the flags, `--help`
  * and the documents all come from it. A setting `maxBatch` is MAX_BATCH in the environment and `--max-batch` as a flag.
  */
+import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +11,8 @@ import { AppError } from './errors.ts';
 
 /** Root of the installed package: both `src/config.ts` and `dist/config.js` lie one folder below it. */
 const PACKAGE_FOLDER = fileURLToPath(new URL('..', import.meta.url));
+
+type SettingValue = string | number | readonly string[];
 
 interface Setting<T> {
   readonly schema: z.ZodType<T, string>;
@@ -24,7 +27,7 @@ interface Setting<T> {
 /** A default that depends on the machine or on another setting: worked out at start, shown to people as `text`. */
 interface DerivedDefault {
   readonly text: string;
-  readonly value: (resolved: { readonly dataDir: string }) => string | number;
+  readonly value: (resolved: { readonly dataDir: string }) => SettingValue;
 }
 
 interface NumberOptions {
@@ -73,6 +76,33 @@ function path(options: { readonly default: string | DerivedDefault; readonly mea
     .refine((text) => !text.includes('\0'))
     .transform((text) => resolve(text));
   return { schema, defaultValue: options.default, unit: '', allowed: 'a path', meaning: options.meaning };
+}
+
+/** Commas between its entries, spaces around them; none by default. */
+function hostList(options: { readonly meaning: string }): Setting<readonly string[]> {
+  const schema = z
+    .string()
+    .transform((text) => text.split(',').map((entry) => entry.trim().toLowerCase()))
+    .refine((entries) => entries.every(isHostOrBlock));
+  return {
+    schema,
+    defaultValue: { text: 'none', value: () => [] },
+    unit: '',
+    allowed: 'host names, IP addresses and CIDR blocks with commas between them',
+    meaning: options.meaning,
+  };
+}
+
+function isHostOrBlock(entry: string): boolean {
+  const [host = '', bits, ...more] = entry.split('/');
+  const version = host.includes('%') ? 0 : isIP(host);
+  if (version === 0 || more.length > 0) {
+    // A name whose last part is a number would be an IPv4 address in some other spelling.
+    return /^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*(?!(\d+|0x[0-9a-f]*)$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/.test(
+      entry,
+    );
+  }
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
 }
 
 function inPackage(...segments: string[]): DerivedDefault {
@@ -125,6 +155,10 @@ const SETTINGS = {
     meaning: 'Face detector: a folder with card.json and model.onnx, or a YuNet .onnx file.',
   }),
   model: path({ default: inPackage('models', 'affect'), meaning: 'Affect model: a folder with card.json.' }),
+  allowedHosts: hostList({
+    meaning:
+      'Hosts that streams may be opened from although their addresses are not public, such as the cameras of a local network.',
+  }),
   maxBatch: wholeNumber({
     default: 8,
     min: 1,
@@ -301,7 +335,7 @@ const SETTINGS = {
     unit: 'seconds',
     meaning: 'Time that a stop may take before the process ends the hard way.',
   }),
-} satisfies Record<string, Setting<string> | Setting<number>>;
+} satisfies Record<string, Setting<string> | Setting<number> | Setting<readonly string[]>>;
 
 export type SettingName = keyof typeof SETTINGS;
 
@@ -353,9 +387,9 @@ export interface ConfigSources {
  * Reads every setting. Errors: CONFIG_INVALID, with the setting, its value and what would be allowed in the message.
  */
 export function loadConfig({ environment, flags = {} }: ConfigSources): Config {
-  const values: Record<string, string | number> = {};
+  const values: Record<string, SettingValue> = {};
   for (const description of describeSettings()) {
-    const { schema, defaultValue } = SETTINGS[description.name] as Setting<string | number>;
+    const { schema, defaultValue } = SETTINGS[description.name] as Setting<SettingValue>;
     const flag = flags[description.flag.slice(2)];
     const given = flag ?? environment[description.environment];
     if (given === undefined || (given === '' && flag === undefined)) {

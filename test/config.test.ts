@@ -35,6 +35,13 @@ describe('loadConfig', () => {
     expect(loadConfig({ environment: { DATABASE_URL: 'file:/tmp/x.db' } }).databaseUrl).toBe('file:/tmp/x.db');
   });
 
+  it('reads a list of hosts with its spaces and capitals taken away', () => {
+    expect(loadConfig({ environment: {} }).allowedHosts).toEqual([]);
+    expect(
+      loadConfig({ environment: { ALLOWED_HOSTS: '10.0.0.0/8, ::1,Cam.LAN , 192.168.1.20' } }).allowedHosts,
+    ).toEqual([...['10.0.0.0/8', '::1', 'cam.lan', '192.168.1.20']]);
+  });
+
   it('listens on this machine only', () => {
     expect(failure({ HOST: '0.0.0.0' }).code).toBe('CONFIG_INVALID');
   });
@@ -52,6 +59,18 @@ describe('loadConfig', () => {
     ['LOG_LEVEL', 'loud', 'one of fatal, error'],
     ['ENGINE', 'caffe', 'one of onnxruntime'],
     ['DATABASE_URL', 'mysql://there', 'file:PATH'],
+    ['ALLOWED_HOSTS', '10.0.0.0/33', 'CIDR blocks'],
+    ['ALLOWED_HOSTS', '::1/129', 'CIDR blocks'],
+    ['ALLOWED_HOSTS', '10.0.0.0/', 'CIDR blocks'],
+    ['ALLOWED_HOSTS', '10.0.0.0/8/8', 'CIDR blocks'],
+    ['ALLOWED_HOSTS', '10.0.0', 'CIDR blocks'],
+    ['ALLOWED_HOSTS', '0x7f.0.0.1', 'CIDR blocks'],
+    ['ALLOWED_HOSTS', 'a.example,,b.example', 'CIDR blocks'],
+    ['ALLOWED_HOSTS', '*.lan', 'CIDR blocks'],
+    ['ALLOWED_HOSTS', 'http://cam.lan', 'CIDR blocks'],
+    ['ALLOWED_HOSTS', 'cam.lan:554', 'CIDR blocks'],
+    ['ALLOWED_HOSTS', 'fe80::1%eth0', 'CIDR blocks'],
+    ['ALLOWED_HOSTS', `${'a'.repeat(64)}.lan`, 'CIDR blocks'],
   ])('refuses %s = %s and says what is allowed', (name, value, allowed) => {
     const error = failure({ [name]: value });
     expect(error.code).toBe('CONFIG_INVALID');

@@ -1,5 +1,7 @@
 /** Which addresses a stream may be opened from: the words between those who judge an address and those who read from it. */
 
+import type { AppError } from '../errors.ts';
+
 /** How ffmpeg reads from an address. */
 export type AddressKind = 'RTSP' | 'RTMP' | 'SRT' | 'UDP' | 'HTTP';
 
@@ -14,6 +16,11 @@ export interface CheckedAddress {
 export interface OpenedAddress extends CheckedAddress, AsyncDisposable {
   /** For ffmpeg alone: the host is a pinned IP address, or that of a relay on loopback. May carry credentials. */
   readonly inputUrl: string;
+  /**
+   * The first thing that a relay refused since the address was opened (a redirect, a segment of a playlist): it says
+   * more than ffmpeg's complaint about it. Nothing while nothing was.
+   */
+  readonly refusal?: AppError | undefined;
 }
 
 /** Judges addresses. */

@@ -1,0 +1,107 @@
+/** The gate itself: every address of a client passes here before anything is connected to. */
+import { AppError } from '../errors.ts';
+import type { AddressGate, OpenedAddress } from './address-gate.ts';
+import { isMulticast, type ParsedAddress, urlHost } from './address-syntax.ts';
+import { createHostPolicy } from './host-policy.ts';
+import { HttpRelay } from './http-relay.ts';
+import { type AddressJudge, createAddressJudge, type Resolve } from './pin-host.ts';
+import { SocketRelay } from './socket-relay.ts';
+
+export interface AddressGateOptions {
+  /** CIDR blocks, IP addresses and host names that may be opened although they are not public. Default none. */
+  readonly allowedHosts?: readonly string[];
+  /** Redirects that are followed for one request; 0 follows none. Default 5. */
+  readonly maxRedirects?: number;
+  /** Looks up a name; default the system's resolver. */
+  readonly resolve?: Resolve;
+  /** Longest wait for a connection and the head of an answer. Default 10. */
+  readonly answerTimeoutSeconds?: number;
+  /** Longest silence in the middle of an answer over HTTP. Default 30. */
+  readonly idleTimeoutSeconds?: number;
+}
+
+const DEFAULT_MAX_REDIRECTS = 5;
+const DEFAULT_ANSWER_TIMEOUT_SECONDS = 10;
+const DEFAULT_IDLE_TIMEOUT_SECONDS = 30;
+
+/** Errors: CONFIG_INVALID when `allowedHosts` has something else. */
+export function createAddressGate(options: AddressGateOptions = {}): AddressGate {
+  const judge = createAddressJudge(createHostPolicy(options.allowedHosts ?? []), options.resolve);
+  return {
+    check(address) {
+      const { kind, shownUrl } = judge.parse(address);
+      return { kind, shownUrl };
+    },
+    async open(address, { signal }) {
+      const parsed = judge.parse(address);
+      const ip = await judge.pin(parsed.host, signal);
+      return openPinned(parsed, ip, { judge, options });
+    },
+  };
+}
+
+interface Opening {
+  readonly judge: AddressJudge;
+  readonly options: AddressGateOptions;
+}
+
+async function openPinned(source: ParsedAddress, ip: string, { judge, options }: Opening): Promise<OpenedAddress> {
+  const { kind, shownUrl } = source;
+  const answerTimeoutMs = (options.answerTimeoutSeconds ?? DEFAULT_ANSWER_TIMEOUT_SECONDS) * 1000;
+  const maxRedirects = options.maxRedirects ?? DEFAULT_MAX_REDIRECTS;
+  if (kind === 'HTTP') {
+    const idleTimeoutMs = (options.idleTimeoutSeconds ?? DEFAULT_IDLE_TIMEOUT_SECONDS) * 1000;
+    const relay = await HttpRelay.open({
+      source,
+      sourceIp: ip,
+      judge,
+      maxRedirects,
+      answerTimeoutMs,
+      idleTimeoutMs,
+    });
+    return opened(source, relay);
+  }
+  if (kind === 'RTSP' || source.secure) {
+    const relay = await SocketRelay.open({
+      source,
+      sourceIp: ip,
+      connectTimeoutMs: answerTimeoutMs,
+      async openRedirect(location, signal) {
+        if (maxRedirects === 0) throw new AppError('SOURCE_UNREACHABLE', 'The source redirects too often.');
+        const target = judge.parse(location);
+        const targetIp = await judge.pin(target.host, signal);
+        return openPinned(target, targetIp, {
+          judge,
+          options: { ...options, maxRedirects: maxRedirects - 1 },
+        });
+      },
+    });
+    return opened(source, relay);
+  }
+  return { kind, shownUrl, inputUrl: directUrl(source, ip), [Symbol.asyncDispose]: async () => {} };
+}
+
+interface Relay extends AsyncDisposable {
+  readonly inputUrl: string;
+  readonly refusal: AppError | undefined;
+}
+
+function opened({ kind, shownUrl }: ParsedAddress, relay: Relay): OpenedAddress {
+  return {
+    kind,
+    shownUrl,
+    inputUrl: relay.inputUrl,
+    get refusal() {
+      return relay.refusal;
+    },
+    [Symbol.asyncDispose]: () => relay[Symbol.asyncDispose](),
+  };
+}
+
+/** What ffmpeg connects to itself: these protocols have no way to lead it elsewhere. */
+function directUrl({ kind, scheme, userInfo, port, path, query }: ParsedAddress, ip: string): string {
+  const host = urlHost({ kind: 'IP', ip });
+  // Without localaddr ffmpeg listens on all addresses, whichever it is told; a group it binds to by itself.
+  if (kind === 'UDP') return `udp://${host}:${port}${isMulticast(ip) ? '' : `?localaddr=${ip}`}`;
+  return `${scheme}://${userInfo}${host}:${port}${path}${query}`;
+}

@@ -1,0 +1,241 @@
+/**
+ * Stands between ffmpeg and an HTTP source, on loopback, for one opened address. ffmpeg follows redirects, playlists and
+ * names by itself and knows no policy; here each of its requests is judged, fetched and streamed on, and playlists are
+ * rewritten so that what they point at comes back here.
+ */
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { AppError, toAppError } from '../errors.ts';
+import { refused } from './address-syntax.ts';
+import { type Fetched, resolveReference, Upstream, type UpstreamOptions, urlOf } from './http-upstream.ts';
+import { listenOnLoopback } from './listen-on-loopback.ts';
+import { aborted } from './media-process.ts';
+import { PLAYLIST_MARK, rewritePlaylist } from './playlist.ts';
+import { HEAD_BYTES, kindOfHead } from './policy.ts';
+
+export interface HttpRelayOptions extends UpstreamOptions {
+  /** Longest wait for the next bytes of an answer. */
+  readonly idleTimeoutMs: number;
+}
+
+/**
+ * Stands for the source's own address in a path, so that what may be secret in it is not among ffmpeg's arguments, which
+ * every user of the machine can read. No address is written so in base64url.
+ */
+const SOURCE = 'source';
+const KEPT_CONNECTION_MS = 60_000;
+/** ffmpeg opens all variants of a playlist at once, each with a segment. */
+const MAX_REQUESTS = 32;
+/** Some 12 hours of two-second segments. */
+const MAX_PLAYLIST_BYTES = 4 * 1024 * 1024;
+const SEGMENT_ENDINGS: ReadonlySet<string> = new Set([
+  ...['m3u8', 'ts', 'mp4', 'm4s', 'm4v', 'm4a', 'cmfv', 'cmfa', 'aac', 'mp3', 'ac3', 'eac3', 'vtt', 'webvtt'],
+]);
+/** Of the answer's headers ffmpeg needs to know what and how much it is, and whether it can jump in it. */
+const PASSED_HEADERS = ['content-type', 'content-length', 'content-range', 'accept-ranges'] as const;
+
+export class HttpRelay implements AsyncDisposable {
+  readonly inputUrl: string;
+  readonly #options: HttpRelayOptions;
+  readonly #server: Server;
+  readonly #upstream: Upstream;
+  /** First part of every path: without it a request of some other program on this machine gets nothing. */
+  readonly #token = randomBytes(16).toString('base64url');
+  /** What is under way, each with what breaks it off. */
+  readonly #answering = new Map<Promise<void>, AbortController>();
+  #refusal: AppError | undefined;
+  #closed: Promise<void> | null = null;
+
+  private constructor(server: Server, options: HttpRelayOptions) {
+    this.#server = server;
+    this.#options = options;
+    this.#upstream = new Upstream(options);
+    const { port } = server.address() as AddressInfo;
+    this.inputUrl = `http://127.0.0.1:${port}/${this.#token}/${SOURCE}/media`;
+    // Between two looks at a live playlist ffmpeg keeps its connection.
+    server.keepAliveTimeout = KEPT_CONNECTION_MS;
+    server.on('request', (request, response) => {
+      const leaving = new AbortController();
+      response.once('close', () => leaving.abort());
+      const answering = this.#answer(request, response, leaving.signal).finally(() =>
+        this.#answering.delete(answering),
+      );
+      this.#answering.set(answering, leaving);
+    });
+  }
+
+  /** Errors: OVERLOADED when the system has no port or descriptor left. */
+  static async open(options: HttpRelayOptions): Promise<HttpRelay> {
+    const server = createServer();
+    await listenOnLoopback(server);
+    return new HttpRelay(server, options);
+  }
+
+  /** What was refused first, if anything was. */
+  get refusal(): AppError | undefined {
+    return this.#refusal;
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> {
+    try {
+      const url = this.#targetOf(request);
+      if (url === null) return void response.writeHead(404).end();
+      if (this.#answering.size >= MAX_REQUESTS) return void response.writeHead(503).end();
+      const fetched = await this.#upstream.get(url, rangeOf(request), signal);
+      await this.#pass(fetched, response, signal);
+    } catch (thrown) {
+      const error = toAppError(thrown);
+      const isRefused = error.code === 'ADDRESS_REFUSED' || error.code === 'BAD_INPUT';
+      if (isRefused) this.#refusal ??= refused(error.message);
+      // In the middle of a body only a broken connection tells that it is not complete.
+      if (response.headersSent) response.destroy();
+      else response.writeHead(isRefused ? 403 : 502).end();
+    }
+  }
+
+  async #pass({ response: source, url }: Fetched, response: ServerResponse, signal: AbortSignal): Promise<void> {
+    const leave = (): void => void source.destroy();
+    signal.addEventListener('abort', leave, { once: true });
+    try {
+      const { statusCode = 502, headers } = source;
+      if (statusCode !== 200 && statusCode !== 206) {
+        response.writeHead(statusCode >= 400 && statusCode < 600 ? statusCode : 502).end();
+        return;
+      }
+      if ((headers['content-encoding'] ?? 'identity') !== 'identity') {
+        throw new AppError('SOURCE_UNREACHABLE', 'The source compresses its answer although it was not asked to.');
+      }
+      const chunks = this.#chunksOf(source, signal);
+      const head = await readAtLeast(chunks, HEAD_BYTES);
+      if (isPlaylist(head)) {
+        const text = await readAll(head, chunks);
+        const body = rewritePlaylist(text, (uri) => {
+          const target = resolveReference(uri, url);
+          return this.#pathTo(target, segmentName(target));
+        });
+        response.writeHead(200, {
+          'content-type': 'application/vnd.apple.mpegurl',
+          'content-length': Buffer.byteLength(body),
+        });
+        response.end(body);
+        return;
+      }
+      if (kindOfHead(head) === 'POINTER') {
+        throw refused('The source is a list of other addresses, of a kind not taken.');
+      }
+      const passed = PASSED_HEADERS.filter((name) => headers[name] !== undefined);
+      response.writeHead(statusCode, Object.fromEntries(passed.map((name) => [name, headers[name]])));
+      await write(response, head, signal);
+      for await (const chunk of chunks) await write(response, chunk, signal);
+      response.end();
+    } finally {
+      signal.removeEventListener('abort', leave);
+      source.destroy();
+    }
+  }
+
+  /** Errors: SOURCE_UNREACHABLE when it breaks off or is silent for too long, ABORTED. */
+  async *#chunksOf(source: IncomingMessage, signal: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
+    const { idleTimeoutMs } = this.#options;
+    const chunks = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+    for (;;) {
+      // Runs only while bytes are waited for: a reader that is slow does not make the source idle.
+      const timer = setTimeout(() => source.destroy(new Error('silent')), idleTimeoutMs);
+      const { done, value } = await chunks
+        .next()
+        .catch((cause: unknown) => {
+          if (signal.aborted) throw aborted(signal);
+          throw new AppError('SOURCE_UNREACHABLE', 'The source broke off or fell silent.', { cause });
+        })
+        .finally(() => clearTimeout(timer));
+      if (done === true) return;
+      yield value;
+    }
+  }
+
+  /** The path under which `url` is fetched. */
+  #pathTo(url: string, name: string): string {
+    return `/${this.#token}/${Buffer.from(url).toString('base64url')}/${name}`;
+  }
+
+  /** `null` for what no path of ours is. */
+  #targetOf({ method, url = '' }: IncomingMessage): string | null {
+    const [, token, target = ''] = url.split('/');
+    if (method !== 'GET' || token !== this.#token) return null;
+    return target === SOURCE ? urlOf(this.#options.source) : Buffer.from(target, 'base64url').toString();
+  }
+
+  /** Breaks off what is under way and resolves when no connection is left. A second call waits for the first. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    const answering = [...this.#answering];
+    for (const [, leaving] of answering) leaving.abort(new AppError('ABORTED', 'The address was closed.'));
+    this.#server.closeAllConnections();
+    await closed;
+    await Promise.allSettled(answering.map(([done]) => done));
+  }
+}
+
+/**
+ * What a segment, key or variant is called here. By its ending alone ffmpeg (5.1.9, and from 7.1.1 on) decides whether it
+ * opens it, before it looks inside; `ts` is the one that it takes for MPEG-TS, MP4 and AAC alike.
+ */
+function segmentName(url: string): string {
+  const ending = /\.(\w+)(?:\?|$)/.exec(url)?.[1]?.toLowerCase();
+  return `media.${ending !== undefined && SEGMENT_ENDINGS.has(ending) ? ending : 'ts'}`;
+}
+
+/**
+ * ffmpeg asks for all of a file by a range from its start: that is a plain request. A playlist is fetched whole or not at
+ * all, since a part of one would not be known for what it is.
+ */
+function rangeOf({ url = '', headers }: IncomingMessage): string | undefined {
+  const { range } = headers;
+  if (range === undefined || range === 'bytes=0-' || url.endsWith('.m3u8')) return undefined;
+  return /^bytes=\d+-\d*$/.test(range) ? range : undefined;
+}
+
+function isPlaylist(head: Buffer): boolean {
+  return head
+    .subarray(0, HEAD_BYTES)
+    .toString('latin1')
+    .replace(/^\xef\xbb\xbf/, '')
+    .trimStart()
+    .startsWith(PLAYLIST_MARK);
+}
+
+async function readAtLeast(chunks: AsyncIterator<Buffer>, bytes: number): Promise<Buffer> {
+  const read: Buffer[] = [];
+  for (let count = 0; count < bytes; ) {
+    const { done, value } = await chunks.next();
+    if (done === true) break;
+    read.push(value);
+    count += value.byteLength;
+  }
+  return Buffer.concat(read);
+}
+
+async function readAll(head: Buffer, chunks: AsyncIterable<Buffer>): Promise<string> {
+  const read = [head];
+  let bytes = head.byteLength;
+  for await (const chunk of chunks) {
+    bytes += chunk.byteLength;
+    if (bytes > MAX_PLAYLIST_BYTES) throw refused(`The playlist has more than ${MAX_PLAYLIST_BYTES} bytes.`);
+    read.push(chunk);
+  }
+  return Buffer.concat(read)
+    .toString()
+    .replace(/^\ufeff/, '');
+}
+
+/** Resolves when there is room for more. */
+async function write(response: ServerResponse, chunk: Buffer, signal: AbortSignal): Promise<void> {
+  if (chunk.byteLength > 0 && !response.write(chunk)) await once(response, 'drain', { signal });
+}
