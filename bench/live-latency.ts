@@ -20,7 +20,6 @@ import { loadConfig } from '../src/config.ts';
 import { createLog } from '../src/log.ts';
 import { startServer } from '../src/start-server.ts';
 import { freePort, Running } from '../test/faults/fixtures/sources.ts';
-import { loopbackGate } from '../test/support/loopback-gate.ts';
 import { percentile } from './percentile.ts';
 
 interface Seen {
@@ -45,8 +44,10 @@ const wanted = Number(values.seconds) * FRAMES_PER_SECOND + WARM_UP_FRAMES;
 const folder = await mkdtemp(join(tmpdir(), 'circumplex-live-latency-'));
 try {
   const cycle = await makeCycle();
-  const config = loadConfig({ environment: { ...process.env, PORT: '0', DATA_DIR: join(folder, 'data') } });
-  await using server = await startServer(config, { log: createLog({ level: 'warn' }), gate: loopbackGate() });
+  const config = loadConfig({
+    environment: { ...process.env, ALLOWED_HOSTS: '127.0.0.1', PORT: '0', DATA_DIR: join(folder, 'data') },
+  });
+  await using server = await startServer(config, { log: createLog({ level: 'warn' }) });
   await using camera = await startCamera(cycle);
   const seen = await watch(server.url, camera.url);
   report(seen, camera.bursts);

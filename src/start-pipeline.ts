@@ -3,9 +3,8 @@ import { join } from 'node:path';
 import { createVisionPool, type VisionPool } from './batches/index.ts';
 import type { Config } from './config.ts';
 import { takeDataFolder } from './data-folder.ts';
-import { AppError } from './errors.ts';
 import { ClosingStack, scriptLaunch } from './flow/index.ts';
-import { type AddressGate, checkFfmpeg, createUploads } from './ingest/index.ts';
+import { type AddressGate, checkFfmpeg, createAddressGate, createUploads } from './ingest/index.ts';
 import type { Log } from './log.ts';
 import { createPipeline, type Pipeline } from './pipeline/index.ts';
 import { createHub } from './publish/index.ts';
@@ -65,6 +64,7 @@ export async function startPipeline(config: Config, options: StartOptions): Prom
         maxAgeSeconds: config.uploadMaxAgeSeconds,
       }),
     );
+    const gate = options.gate ?? createAddressGate({ allowedHosts: config.allowedHosts });
     const pipeline = parts.own(
       await createPipeline({
         config,
@@ -72,7 +72,7 @@ export async function startPipeline(config: Config, options: StartOptions): Prom
         hub,
         vision,
         uploads,
-        gate: options.gate ?? closedGate(),
+        gate,
         log: options.log,
       }),
     );
@@ -81,12 +81,4 @@ export async function startPipeline(config: Config, options: StartOptions): Prom
     await parts[Symbol.asyncDispose]();
     throw thrown;
   }
-}
-
-/** Until there is a policy of addresses, none may be opened. */
-function closedGate(): AddressGate {
-  const refuse = (): never => {
-    throw new AppError('ADDRESS_REFUSED', 'This server opens no addresses.');
-  };
-  return { check: refuse, open: async () => refuse() };
 }

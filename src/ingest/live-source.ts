@@ -47,14 +47,14 @@ export interface LiveSource extends AsyncDisposable {
   timeOf(ticks: number | null): number | null;
   /**
    * Resolves when a source that has an end (a recording) was read to it. Rejects with SOURCE_UNREACHABLE for every other
-   * end, ABORTED after the signal or the disposal. Settles once both outputs have been read. Needs no handler.
+   * end (or what the address's relay has refused), ABORTED after the signal or the disposal. Settles once both outputs have been read. Needs no handler.
    */
   readonly ended: Promise<void>;
   /** Process id of ffmpeg. */
   readonly processId: number;
 }
 
-/** Errors: SOURCE_UNREACHABLE, FFMPEG_MISSING, OVERLOADED, ABORTED. */
+/** Errors: SOURCE_UNREACHABLE, FFMPEG_MISSING, OVERLOADED, ABORTED, and what the address's relay has refused. */
 export async function openLiveSource(opened: OpenedAddress, options: LiveSourceOptions): Promise<LiveSource> {
   const source = await connect(opened, options, 'MEDIA');
   if (source !== 'TIMELESS') return source;
@@ -90,6 +90,7 @@ async function connect(
     await ffmpeg[Symbol.asyncDispose]();
     if (signal.aborted) throw aborted(signal);
     if (report.timeless) return 'TIMELESS';
+    if (opened.refusal !== undefined) throw opened.refusal;
     throw late
       ? unreachable(`The source showed no picture within ${connectSeconds} s.`, await complaintsOf(ffmpeg))
       : unreachable(...(await whyNotOpened(ffmpeg)));
@@ -99,6 +100,7 @@ async function connect(
     if (signal.aborted) throw aborted(signal);
     // Over HTTP a length means a recording; the other kinds give one to what never ends.
     if (opened.kind === 'HTTP' && report.finite && code === 0 && !ffmpeg.complaints.isCutOff) return;
+    if (opened.refusal !== undefined) throw opened.refusal;
     const cause = new Error(`ffmpeg ended with ${killedBy ?? code}: ${withoutAddresses(ffmpeg.complaints.text())}`);
     throw unreachable('The source has ended or closed the connection.', cause);
   });

@@ -1,24 +1,23 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { createClient } from 'graphql-ws';
 import { expect, test } from 'vitest';
 import WebSocket from 'ws';
-import { scriptLaunch } from '../../src/flow/index.ts';
+import { processesNaming, start } from '../cli/support.ts';
 import { temporaryFolder } from '../pipeline/support.ts';
 import type { Answer } from '../support/server.ts';
 import { faultsOf, Observer, openStream } from './fixtures/observer.ts';
 import { RtmpCamera } from './fixtures/sources.ts';
 
 async function startServerProcess(dataDir: string) {
-  const { url: script, execArgv } = scriptLaunch('./fixtures/server-process', import.meta.url);
-  const child = spawn(process.execPath, [...execArgv, fileURLToPath(script), dataDir], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+  const environment = { LOG_LEVEL: 'silent', ALLOWED_HOSTS: '127.0.0.1', RECONNECT_MAX_SECONDS: '0.5' };
+  const { child, exited } = start(['serve', '--port', '0', '--data-dir', dataDir], environment);
+  const failed = exited.then(({ code }) => {
+    throw new Error(`the server ended with ${code}`);
   });
-  const exited = once(child, 'exit');
-  const [url] = (await once(createInterface(child.stdout), 'line')) as [string];
+  const [line] = (await Promise.race([once(createInterface(child.stdout), 'line'), failed])) as [string];
+  const url = line.split(' ').at(-1)!;
   return {
     async query(text: string, variables: Record<string, unknown> = {}): Promise<Answer> {
       const response = await fetch(url, {
@@ -58,6 +57,9 @@ test(
       expect(observer.names).toContain('RUNNING');
       published = observer.frames.at(-1)!.sequence;
     }
+    // Nobody reads for the servers that were killed.
+    const readers = (await processesNaming(source.url)).filter((words) => words.includes(`-i ${source.url}`));
+    expect(readers).toEqual([]);
   },
   60_000 + ROUNDS * 20_000,
 );

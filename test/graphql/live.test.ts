@@ -1,8 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Observer } from '../faults/fixtures/observer.ts';
-import { httpServer, motionJpeg } from '../faults/fixtures/sources.ts';
-import { photograph } from '../pipeline/support.ts';
+import { httpServer, motionJpeg, smallPhotograph } from '../faults/fixtures/sources.ts';
 import { openServer, type TestServer } from '../support/server.ts';
 
 const PUSH = `mutation ($id: ID!, $frame: Upload!, $at: DateTime) { pushFrame(streamId: $id, frame: $frame, capturedAt: $at) {
@@ -15,7 +13,7 @@ let server: TestServer;
 let source: Awaited<ReturnType<typeof httpServer>>;
 let jpeg: Buffer;
 beforeAll(async () => {
-  jpeg = await readFile(photograph(3));
+  jpeg = await smallPhotograph();
   source = await httpServer((path, response) => {
     if (path.startsWith('/video')) motionJpeg(response, jpeg, 10);
     else response.writeHead(404).end();
@@ -56,7 +54,7 @@ describe('openStream', () => {
       source: 'LIVE',
       name: 'front door',
       labels: ['door'],
-      address: `${source.url}/video?x=1`,
+      address: `${source.url}/video?...`,
       delivery: 'LATEST',
       framesPerSecond: 8,
       connection: { attempt: 0, nextTryAt: null, reconnects: 0, problem: null },

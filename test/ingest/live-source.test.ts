@@ -89,7 +89,7 @@ describe('a live source', () => {
 
   test('over HTTP as motion JPEG, which carries no times, takes those of the arrival', async () => {
     const jpeg = await readFile(folder.file('still.jpg'));
-    await using server = await httpServer((_, response) => motionJpeg(response, jpeg, 10));
+    await using server = await httpServer((_, response) => void motionJpeg(response, jpeg, 10));
     await using source = await open(`${server.url}/video`);
     const seen = await read(source, 11);
     // Ten steps of 0.1 s; ffmpeg's own count would make them 0.4 s in all.

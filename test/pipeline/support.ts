@@ -12,7 +12,6 @@ import type { FrameEstimate, StreamRecord } from '../../src/domain.ts';
 import type { Pipeline } from '../../src/pipeline/index.ts';
 import { type RunningPipeline, startPipeline } from '../../src/start-pipeline.ts';
 import type { Store } from '../../src/store/index.ts';
-import { loopbackGate } from '../support/loopback-gate.ts';
 
 const PHOTOGRAPHS = join(dirname(createRequire(import.meta.url).resolve('@vladmandic/face-api/package.json')), 'demo');
 
@@ -47,11 +46,17 @@ export async function makeVideo(
 
 /** A pipeline over a data folder, with one worker so that several tests fit on a small machine. */
 export function openPipeline(dataDir: string, settings: Record<string, string> = {}): Promise<RunningPipeline> {
-  return startPipeline(testConfig(dataDir, settings), { log: pino({ level: 'silent' }), gate: loopbackGate() });
+  return startPipeline(testConfig(dataDir, settings), { log: pino({ level: 'silent' }) });
 }
 
 export function testConfig(dataDir: string, settings: Record<string, string> = {}): Config {
-  const environment = { WORKERS: '1', ENGINE_PROVIDER: 'cpu', SHUTDOWN_SECONDS: '5', ...settings };
+  const environment = {
+    WORKERS: '1',
+    ENGINE_PROVIDER: 'cpu',
+    SHUTDOWN_SECONDS: '5',
+    ALLOWED_HOSTS: '127.0.0.1',
+    ...settings,
+  };
   return loadConfig({ environment: { ...environment, DATA_DIR: dataDir } });
 }
 

@@ -6,7 +6,6 @@ import { pino } from 'pino';
 import WebSocket from 'ws';
 import { startServer } from '../../src/start-server.ts';
 import { temporaryFolder, testConfig } from '../pipeline/support.ts';
-import { loopbackGate } from './loopback-gate.ts';
 
 export interface GraphqlFault {
   readonly message: string;
@@ -51,7 +50,6 @@ export async function openServer(settings: Record<string, string> = {}): Promise
   const folder = await temporaryFolder();
   const server = await startServer(testConfig(folder.path, { PORT: '0', ...settings }), {
     log: pino({ level: process.env.TEST_LOG ?? 'silent' }),
-    gate: loopbackGate(),
   });
   const { url } = server;
   const webSocketUrl = url.replace(/^http/, 'ws');
