@@ -7,7 +7,7 @@ import WebSocket from 'ws';
 import { processesNaming, start } from '../cli/support.ts';
 import { temporaryFolder } from '../pipeline/support.ts';
 import type { Answer } from '../support/server.ts';
-import { faultsOf, Observer, openStream } from './fixtures/observer.ts';
+import { faultRounds, faultsOf, Observer, openStream } from './fixtures/observer.ts';
 import { RtmpCamera } from './fixtures/sources.ts';
 
 async function startServerProcess(dataDir: string) {
@@ -36,8 +36,7 @@ async function startServerProcess(dataDir: string) {
   };
 }
 
-/** Rounds of a kill without warning; more for a longer look. */
-const ROUNDS = Number(process.env.FAULT_ROUNDS ?? 2);
+const ROUNDS = faultRounds(1);
 
 test(
   'a server that is killed without warning comes back with its live streams and has lost no published frame',

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ffmpeg, temporaryFolder } from '../pipeline/support.ts';
 import { openServer, type TestServer } from '../support/server.ts';
-import { faultsOf, Observer, openStream, tracksOf } from './fixtures/observer.ts';
+import { faultRounds, faultsOf, Observer, openStream, tracksOf } from './fixtures/observer.ts';
 import { canServeRtsp, RtspCamera } from './fixtures/rtsp.ts';
 import {
   camera,
@@ -225,6 +225,35 @@ test('a recording over HTTP is scored frame by frame with EVERY, and COMPLETED a
   expect(observer.frames.every(({ skippedBefore }) => skippedBefore === 0)).toBe(true);
   await stopped(observer.id);
 });
+
+const ROUNDS = faultRounds(2);
+
+test.runIf(hasRtsp)(
+  'an RTSP server that is killed and comes back again and again is read again each time, without a gap or a repetition',
+  async () => {
+    await using source = await RtspCamera.start();
+    await using observer = await observed(source.url, { trackMissSeconds: 60 });
+    await observer.more(3);
+    const tracks = tracksOf(observer.frames);
+    for (let round = 1; round <= ROUNDS; round += 1) {
+      await source.kill();
+      await observer.becomes('RECONNECTING');
+      await source.back();
+      await observer.until('called again', () => observer.statuses.at(-1)?.connection?.reconnects === round);
+      await observer.more(3);
+    }
+    expect(faultsOf(observer.frames)).toEqual([]);
+    expect(tracksOf(observer.frames)).toEqual(tracks);
+    const { data } = await server.query(
+      'query ($id: ID!) { stream(id: $id) { frames(first: 1000) { nodes { sequence ptsSeconds } } } }',
+      { id: observer.id },
+    );
+    const stored = data.stream.frames.nodes.slice(0, observer.frames.length);
+    expect(stored).toEqual(observer.frames.map(({ sequence, ptsSeconds }) => ({ sequence, ptsSeconds })));
+    await stop(observer);
+  },
+  60_000 + ROUNDS * 20_000,
+);
 
 /** A stream that has ended already is returned as it is. */
 async function stopped(id: string): Promise<void> {

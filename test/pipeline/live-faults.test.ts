@@ -1,0 +1,143 @@
+/** Live streams over networks and databases that are slow or fail on demand; sources, ffmpeg and SQLite are real. */
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Config } from '../../src/config.ts';
+import { AppError } from '../../src/errors.ts';
+import { Places } from '../../src/flow/index.ts';
+import { LiveStreams } from '../../src/pipeline/live-streams.ts';
+import type { LiveInput } from '../../src/pipeline/types.ts';
+import { createHub, type Hub } from '../../src/publish/index.ts';
+import type { Store } from '../../src/store/index.ts';
+import { httpServer, motionJpeg, smallPhotograph } from '../faults/fixtures/sources.ts';
+import { type TestStore, testStore } from '../store/support.ts';
+import { loopbackGate } from '../support/loopback-gate.ts';
+import { allFrames, testConfig } from './support.ts';
+
+/** The slow network takes so long for one frame: a source at 25 frames a second is far ahead of it. */
+const SEARCH_MS = 150;
+
+let opened: TestStore;
+let source: Awaited<ReturnType<typeof httpServer>>;
+let config: Config;
+beforeAll(async () => {
+  opened = await testStore();
+  const jpeg = await smallPhotograph();
+  source = await httpServer((_, response) => void motionJpeg(response, jpeg, 25));
+  config = testConfig(opened.path, { RECONNECT_MAX_SECONDS: '0.1', CONNECT_SECONDS: '30', STALL_SECONDS: '10' });
+});
+afterAll(async () => {
+  await source[Symbol.asyncDispose]();
+  await opened[Symbol.asyncDispose]();
+});
+
+interface Fakes {
+  readonly store?: Partial<Store>;
+  readonly findFaces?: () => Promise<[]>;
+}
+
+function openStreams(fakes: Fakes): { readonly streams: LiveStreams; readonly hub: Hub; readonly store: Store } {
+  const store = Object.assign(Object.create(opened.store) as Store, fakes.store);
+  const hub = createHub({
+    bufferFrames: 16,
+    replay: (id, after, limit) => opened.store.framesAfter(id, after, limit),
+    streamNow: (id) => opened.store.stream(id),
+  });
+  const streams = new LiveStreams({
+    config,
+    store,
+    hub,
+    vision: {
+      facts: { newTrackScore: 0.5 },
+      findFaces: fakes.findFaces ?? (async () => []),
+      readFaces: async () => [],
+    },
+    uploads: { remove: async () => true },
+    gate: loopbackGate(),
+    places: new Places(10, () => new Error('full')),
+    log: pino({ level: 'silent' }),
+  });
+  return { streams, hub, store };
+}
+
+const slowly = async (): Promise<[]> => {
+  await new Promise((resolve) => setTimeout(resolve, SEARCH_MS));
+  return [];
+};
+
+/** Opens a stream and waits until so many of its frames are stored. */
+async function play(fakes: Fakes, input: Partial<LiveInput>, frames: number) {
+  const { streams, hub } = openStreams(fakes);
+  await using _streams = streams;
+  const { id } = await streams.open({ url: `${source.url}/video`, framesPerSecond: 25, ...input });
+  for await (const { frame } of hub.frames(id, { afterSequence: -1 })) if (frame.sequence >= frames - 1) break;
+  await streams.stop(id);
+  return { stream: (await opened.store.stream(id))!, frames: await allFrames(opened.store, id) };
+}
+
+describe('a live stream over a machine that is too slow for it', () => {
+  it('with LATEST scores the newest frame and counts what it leaves out', async () => {
+    const { frames } = await play({ findFaces: slowly }, {}, 12);
+    expect(frames.map(({ sequence }) => sequence)).toEqual([...frames.keys()]);
+    expect(frames.reduce((sum, { skippedBefore }) => sum + skippedBefore, 0)).toBeGreaterThan(5);
+  });
+
+  it('with EVERY leaves out none', async () => {
+    const { frames } = await play({ findFaces: slowly }, { delivery: 'EVERY' }, 12);
+    expect(frames.map(({ sequence }) => sequence)).toEqual([...frames.keys()]);
+    expect(frames.every(({ skippedBefore }) => skippedBefore === 0)).toBe(true);
+  });
+});
+
+describe('a live stream over a fault of the server', () => {
+  it('that passes goes on after its last stored frame', async () => {
+    let failures = 0;
+    const { stream, frames } = await play(
+      {
+        store: {
+          appendFrames(appended) {
+            if (appended.some(({ sequence }) => sequence === 3) && failures < 2) {
+              failures += 1;
+              return Promise.reject(new AppError('STORE_FAILED', 'The disk is full.'));
+            }
+            return opened.store.appendFrames(appended);
+          },
+        },
+      },
+      { framesPerSecond: 10 },
+      8,
+    );
+    expect(failures).toBe(2);
+    expect(stream.status).toBe('STOPPED');
+    expect(frames.map(({ sequence }) => sequence)).toEqual([...frames.keys()]);
+    const times = frames.map(({ ptsSeconds }) => ptsSeconds);
+    expect(times).toEqual([...new Set(times)].sort((a, b) => a - b));
+  });
+
+  it('that costs a worker its life keeps the frame without faces, and says so', async () => {
+    let calls = 0;
+    const { stream, frames } = await play(
+      {
+        findFaces() {
+          calls += 1;
+          if (calls === 2) return Promise.reject(new AppError('WORKER_FAILED', 'A worker died.'));
+          return Promise.resolve([]);
+        },
+      },
+      { framesPerSecond: 10 },
+      5,
+    );
+    expect(frames.map(({ sequence }) => sequence)).toEqual([...frames.keys()]);
+    expect(stream.warnings).toMatchObject([{ code: 'FRAMES_FAILED', count: 1 }]);
+  });
+
+  it('that does not pass is FAILED with its reason at once, however silent the source', async () => {
+    const { streams, hub } = openStreams({
+      findFaces: () => Promise.reject(new AppError('CONFIG_INVALID', 'The model is of another kind.')),
+    });
+    await using _streams = streams;
+    const { id } = await streams.open({ url: `${source.url}/video`, framesPerSecond: 25 });
+    let last = await opened.store.stream(id);
+    for await (const stream of hub.statuses(id)) last = stream;
+    expect(last).toMatchObject({ status: 'FAILED', error: { code: 'CONFIG_INVALID' } });
+  });
+});
