@@ -27,7 +27,12 @@ export function openVision(config: Config, { log, signal }: StartOptions): Promi
     workers: config.workers,
     maxBatch: config.maxBatch,
     maxWaitMs: config.batchWaitMs,
-    workerSetup: { detector: config.detector, model: config.model, provider: config.engineProvider },
+    workerSetup: {
+      detector: config.detector,
+      model: config.model,
+      engine: config.engine,
+      provider: config.engineProvider,
+    },
     script: scriptLaunch('./worker', import.meta.url),
     onTrouble: (error) => log.error({ err: error }, 'an inference worker failed'),
     ...(signal === undefined ? {} : { signal }),
