@@ -21,7 +21,7 @@ export interface OnnxNode {
   readonly attributes: ReadonlyMap<string, AttributeValue>;
 }
 
-/** An input or output of the whole graph. `null` in its shape is a dimension that is free. */
+/** An input or output of the whole graph. `null` in its shape is a dimension that is free; it is empty where none is said. */
 export interface OnnxPort {
   readonly name: string;
   readonly element: 'float32' | 'uint8' | 'other';
@@ -61,7 +61,7 @@ const portMessage = z.object({
   type: z.object({
     tensor_type: z.object({
       elem_type: integer,
-      shape: z.object({ dim: z.array(z.object({ dim_value: integer.optional() })) }),
+      shape: z.object({ dim: z.array(z.object({ dim_value: integer.optional() })) }).nullable(),
     }),
   }),
 });
@@ -147,7 +147,7 @@ function isStandard(domain: string): boolean {
 function readPort({ name, type }: z.infer<typeof portMessage>): OnnxPort {
   const { elem_type, shape } = type.tensor_type;
   const element = elem_type === ELEMENT.FLOAT ? 'float32' : elem_type === ELEMENT.UINT8 ? 'uint8' : 'other';
-  return { name, element, shape: shape.dim.map(({ dim_value }) => dim_value ?? null) };
+  return { name, element, shape: (shape?.dim ?? []).map(({ dim_value }) => dim_value ?? null) };
 }
 
 function readAttribute(attribute: z.infer<typeof attributeMessage>): [string, AttributeValue][] {

@@ -67,7 +67,7 @@ export class Attributes {
   #read<T>(name: string, absent: T, fits: (value: AttributeValue) => boolean): T {
     const value = this.#node.attributes.get(name);
     if (value === undefined) return absent;
-    if (!fits(value)) throw unsupported(this.#node, `has a ${name} of the wrong kind`);
+    if (!fits(value)) throw unsupported(this.#node, `has a value of the wrong kind for ${name}`);
     return value as T;
   }
 }

@@ -37,11 +37,17 @@ export const matMul: OperatorMaker = () => (inputs) => {
 };
 
 function multiply(a: Tensor, b: Tensor): Tensor {
-  if (b.rank > 2 || a.rank === 2) return tf.matMul(a, b);
-  // One matrix for all of a stack: a single product of the stack's rows is several times as fast.
-  const rows = a.shape.slice(0, -1);
-  const inner = a.shape.at(-1) ?? 1;
-  return tf.reshape(tf.matMul(tf.reshape(a, [-1, inner]), b), [...rows, b.shape[1] ?? 1]);
+  if (a.rank === 2 && b.rank === 2) return tf.matMul(a, b);
+  if (b.rank === 2) {
+    // One matrix for all of a stack: a single product of the stack's rows is several times as fast.
+    const inner = a.shape.at(-1) ?? 1;
+    const rows = tf.reshape(a, [-1, inner]);
+    return tf.reshape(tf.matMul(rows, b), [...a.shape.slice(0, -1), b.shape[1] ?? 1]);
+  }
+  // The wasm backend (4.22) repeats the wrong matrices where stacks of several dimensions differ in one of them.
+  const stack = tf.broadcast_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
+  const [left, right] = [a, b].map((tensor) => tf.broadcastTo(tensor, [...stack, ...tensor.shape.slice(-2)]));
+  return tf.matMul(left!, right!);
 }
 
 function scaled(tensor: Tensor, factor: number): Tensor {
