@@ -7,7 +7,7 @@ import * as tf from '@tensorflow/tfjs-core';
 
 export type TensorflowDevice = 'gpu' | 'wasm';
 
-/** A package that only who wants it installs: it downloads the TensorFlow library of 400 MB and more. */
+/** A package that only who wants it installs: it downloads several hundred megabytes of libtensorflow. */
 const GPU_PACKAGE = '@tensorflow/tfjs-node-gpu';
 
 const require = createRequire(import.meta.url);
