@@ -22,8 +22,8 @@ export interface RunningPipeline extends AsyncDisposable {
 }
 
 /** Starts the networks as the settings say. Errors: ENGINE_UNAVAILABLE, ABORTED. */
-export function openVision(config: Config, { log, signal }: StartOptions): Promise<VisionPool> {
-  return createVisionPool({
+export async function openVision(config: Config, { log, signal }: StartOptions): Promise<VisionPool> {
+  const vision = await createVisionPool({
     workers: config.workers,
     maxBatch: config.maxBatch,
     maxWaitMs: config.batchWaitMs,
@@ -37,6 +37,11 @@ export function openVision(config: Config, { log, signal }: StartOptions): Promi
     onTrouble: (error) => log.error({ err: error }, 'an inference worker failed'),
     ...(signal === undefined ? {} : { signal }),
   });
+  if (config.engine === 'tensorflow' && !vision.facts.usesGraphicsCard) {
+    const { provider } = vision.facts;
+    log.warn({ provider }, 'ENGINE=tensorflow runs in WebAssembly here: expect 5 to 13 times the time of onnxruntime');
+  }
+  return vision;
 }
 
 /**
