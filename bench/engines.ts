@@ -33,11 +33,12 @@ async function facesPerSecond(engine: Engine): Promise<number> {
 
 async function numbers(engine: Engine): Promise<number[]> {
   const readings = await engine.infer(crops, batch);
-  return readings.flatMap(({ affect, expressions, uncertainty }) => [
+  return readings.flatMap(({ affect, expressions, uncertainty, faceness }) => [
     affect.valence,
     affect.arousal,
     ...expressions,
     uncertainty,
+    faceness,
   ]);
 }
 

@@ -22,7 +22,7 @@ console.log(`${PACKAGE} ${peerDependencies[PACKAGE]} needs:
 /** Two steps, because npm takes an optional package whose own install script fails away again and calls it a success. */
 const STEPS = [
   ['install', '--no-save', '--ignore-scripts', `${PACKAGE}@${peerDependencies[PACKAGE]}`],
-  ['rebuild', '--foreground-scripts', PACKAGE],
+  ['rebuild', '--foreground-scripts', '--ignore-scripts=false', PACKAGE],
 ];
 
 if (node >= FIRST_NODE_WITHOUT) {

@@ -15,6 +15,8 @@ export interface GraphqlServer extends AsyncDisposable {
 }
 
 const MEDIA_PATH = '/media';
+/** Of all kinds together, WebSockets included; further ones are closed as they come. Each costs some 20 KB. */
+const MAX_CONNECTIONS = 2000;
 /** Operations and their variables. */
 const MAX_JSON_BYTES = 1024 * 1024;
 /** Largest multipart request, in sizes of the largest picture. */
@@ -38,6 +40,7 @@ export async function startServer(parts: Omit<Context, 'closing'>): Promise<Grap
   const server = createServer(listener(context, yoga));
   // An upload may take hours; what must not is the time until its headers have come, or between two of its parts.
   server.requestTimeout = 0;
+  server.maxConnections = MAX_CONNECTIONS;
   await listen(server, { host: config.host, port: config.port });
   const sockets = serveWebSocket(server, yoga, log);
   const { port } = server.address() as AddressInfo;

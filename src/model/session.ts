@@ -5,11 +5,15 @@ import type { LoadedNetwork } from './network.ts';
 import { openOnnxruntime } from './onnxruntime.ts';
 import type { Provider } from './providers.ts';
 
-/** What the network gives for `count` crops, as it comes: affect [count, 2], expressions [count, 8], uncertainty [count]. */
+/**
+ * What the network gives for `count` crops, as it comes: affect [count, 2], expressions [count, 8], uncertainty [count],
+ * faceness [count] or `null` from a model that does not say.
+ */
 export interface RawReadings {
   readonly affect: Float32Array;
   readonly expressions: Float32Array;
   readonly uncertainty: Float32Array;
+  readonly faceness: Float32Array | null;
 }
 
 /** A loaded network on one device. */
@@ -39,8 +43,8 @@ export async function openSession(options: {
     throw thrown;
   }
   const { size } = card.input;
-  const { affect, expressions, uncertainty } = card.outputs;
-  const wanted = [affect, expressions, uncertainty];
+  const { affect, expressions, uncertainty, faceness } = card.outputs;
+  const wanted = [affect, expressions, uncertainty, ...(faceness === undefined ? [] : [faceness])];
 
   return {
     async run(crops, count) {
@@ -49,6 +53,7 @@ export async function openSession(options: {
         affect: floats(outputs, affect, count * 2),
         expressions: floats(outputs, expressions, count * EXPRESSIONS.length),
         uncertainty: floats(outputs, uncertainty, count),
+        faceness: faceness === undefined ? null : floats(outputs, faceness, count),
       };
     },
     release: () => network.release(),
@@ -82,7 +87,7 @@ function checkSignature(network: LoadedNetwork, card: ModelCard): void {
   }
   // A fixed batch could take one crop alone or only ever full batches.
   if (typeof shape[0] === 'number') throw unlikeCard(card, 'a batch of any length');
-  for (const wanted of Object.values(card.outputs)) {
+  for (const wanted of Object.values(card.outputs).filter((output) => output !== undefined)) {
     const output = network.outputs.find(({ name }) => name === wanted);
     if (output?.type !== 'float32') throw unlikeCard(card, `a float32 output ${wanted}`);
   }

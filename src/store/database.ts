@@ -40,6 +40,14 @@ export async function openDatabase(url: string): Promise<Database> {
   }
 }
 
+/**
+ * Empties the write-ahead log into the database: until then erased rows would still stand in it. A reader outside of this
+ * process that is at work at the moment keeps it from being emptied; the next checkpoint does it.
+ */
+export async function emptyLog(database: Database): Promise<void> {
+  await database.$queryRawUnsafe('PRAGMA wal_checkpoint(TRUNCATE)');
+}
+
 /** Runs a query and turns what the database throws into STORE_FAILED; what is an AppError already stays as it is. */
 export async function guarded<T>(what: string, work: () => Promise<T>): Promise<T> {
   try {

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { readSummary, readTimeline, readTrack, readTracks } from './aggregates.ts';
-import { guarded, openDatabase } from './database.ts';
+import { emptyLog, guarded, openDatabase } from './database.ts';
 import { readFrames, readFramesAfter, readLastFrames, readProgress } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { migrate } from './migrate.ts';
@@ -69,7 +69,11 @@ export async function openStore({ databaseUrl, migrationsFolder = MIGRATIONS }: 
         return row === null ? null : toImage(row);
       }),
     deleteImage: (id) =>
-      write('the deletion', async () => (await database.image.deleteMany({ where: { id } })).count > 0),
+      write('the deletion', async () => {
+        const { count } = await database.image.deleteMany({ where: { id } });
+        if (count > 0) await emptyLog(database);
+        return count > 0;
+      }),
 
     statistics: () => writer.statistics,
     async [Symbol.asyncDispose]() {

@@ -2,7 +2,7 @@ import type { StreamRecord } from '../domain.ts';
 import { AppError } from '../errors.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
 import { checkFirst } from './checks.ts';
-import type { Database } from './database.ts';
+import { type Database, emptyLog } from './database.ts';
 import { streamRow, toStream } from './rows.ts';
 import type { DeletedCounts, Page, StreamPatch, StreamQuery } from './types.ts';
 
@@ -71,7 +71,6 @@ export async function deleteStream(
     frames += deleted;
   } while (deleted > 0);
   await step(() => database.stream.deleteMany({ where: { id } }));
-  // Until a checkpoint the old pages would still be in the log.
-  await step(() => database.$queryRawUnsafe('PRAGMA wal_checkpoint(TRUNCATE)'));
+  await step(() => emptyLog(database));
   return { frames, ...before };
 }

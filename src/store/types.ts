@@ -161,7 +161,7 @@ export interface Store extends AsyncDisposable {
 
   saveImage(image: ImageAnalysis): Promise<void>;
   image(id: string): Promise<ImageAnalysis | null>;
-  /** Whether there was one. */
+  /** Erases a picture's estimates, also from the write-ahead log. Whether there were any. */
   deleteImage(id: string): Promise<boolean>;
 
   statistics(): StoreStatistics;

@@ -30,8 +30,8 @@ function packed(crops: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(Buffer.concat(crops));
 }
 
-function numbers({ affect, expressions, uncertainty }: FaceReading): number[] {
-  return [affect.valence, affect.arousal, ...expressions, uncertainty];
+function numbers({ affect, expressions, uncertainty, faceness }: FaceReading): number[] {
+  return [affect.valence, affect.arousal, ...expressions, uncertainty, faceness];
 }
 
 describe('the engine tensorflow', () => {
@@ -71,7 +71,8 @@ describe('the engine tensorflow', () => {
   });
 
   it('reads each crop of a batch, in its order, from shared memory too', async () => {
-    await writeTinyModel(folder);
+    const outputs = { affect: 'affect', expressions: 'expressions', uncertainty: 'uncertainty', faceness: 'faceness' };
+    await writeTinyModel(folder, { model: encodeOnnx(tinyNetwork({ faceness: true })), card: { outputs } });
     await using engine = await open(folder);
     const colours: readonly (readonly [number, number, number])[] = [
       [250, 10, 0],
@@ -84,7 +85,7 @@ describe('the engine tensorflow', () => {
     const readings = await engine.infer(shared, colours.length);
     for (const [index, colour] of colours.entries()) {
       const { valence, arousal, expressions, uncertainty } = tinyAnswer(...colour);
-      const expected = [valence, arousal, ...expressions, uncertainty];
+      const expected = [valence, arousal, ...expressions, uncertainty, colour[0] / 255];
       for (const [place, value] of numbers(readings[index]!).entries()) expect(value).toBeCloseTo(expected[place]!, 5);
     }
   });
