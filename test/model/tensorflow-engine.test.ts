@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { FaceReading } from '../../src/domain.ts';
+import type { CropReading } from '../../src/domain.ts';
 import { createEngine, type Engine, type ProviderChoice, readModelCard } from '../../src/model/index.ts';
 import { encodeOnnx } from './fixtures/onnx-file.ts';
 import { realFaces } from './fixtures/real-faces.ts';
@@ -30,7 +30,7 @@ function packed(crops: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(Buffer.concat(crops));
 }
 
-function numbers({ affect, expressions, uncertainty, faceness }: FaceReading): number[] {
+function numbers({ affect, expressions, uncertainty, faceness }: CropReading): number[] {
   return [affect.valence, affect.arousal, ...expressions, uncertainty, faceness];
 }
 
