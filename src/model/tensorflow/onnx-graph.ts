@@ -114,7 +114,11 @@ export function readOnnx(file: Uint8Array): OnnxGraph {
       outputs: output,
       attributes: new Map(attribute.flatMap((one) => readAttribute(one))),
     };
-    if (node.operator === 'Constant') constants.set(output[0] ?? '', constantOf(node));
+    const [made = ''] = output;
+    // PyTorch writes equal weights once, and everywhere else an Identity of them.
+    const repeated = node.operator === 'Identity' ? constants.get(input[0] ?? '') : undefined;
+    if (node.operator === 'Constant') constants.set(made, constantOf(node));
+    else if (repeated !== undefined) constants.set(made, repeated);
     else nodes.push(node);
   }
   checkNames(nodes, [...graph.input.map((port) => port.name), ...constants.keys()], graph.output);

@@ -44,9 +44,9 @@ describe('readOnnx', () => {
     expect(nodes.some(({ operator }) => operator === 'Constant')).toBe(false);
     const weights = [...constants.values()].filter(({ kind }) => kind === 'floats');
     const numbers = weights.reduce((sum, { values }) => sum + values.length, 0);
-    // The export folds the normalisations into the convolutions.
-    expect(numbers / card.parameters).toBeGreaterThan(0.95);
-    expect(numbers / card.parameters).toBeLessThan(1.05);
+    // Nearly all: the export folds the normalisations into the convolutions and leaves out heads of training alone.
+    expect(numbers / card.parameters).toBeGreaterThan(0.9);
+    expect(numbers / card.parameters).toBeLessThan(1.1);
   });
 
   it('reads every way to write settings down', () => {
@@ -99,6 +99,18 @@ describe('readOnnx', () => {
       expect(graph.nodes).toEqual([]);
       expect([...graph.constants.get('y')!.values]).toEqual(values);
     }
+  });
+
+  it('takes equal weights, which a file repeats by name alone, as the constants that they are', () => {
+    const graph = new GraphBuilder('test');
+    graph.input('x', 'float32', [1, 2, 4, 4]);
+    graph.output('y', null);
+    graph.add('Identity', [graph.floats('w', [2, 2, 1, 1], [1, 2, 3, 4])], 'again');
+    graph.add('Identity', ['x'], 'same');
+    graph.add('Conv', ['same', 'again'], 'y');
+    const { nodes, constants } = readOnnx(graph.encode());
+    expect(constants.get('again')).toBe(constants.get('w'));
+    expect(nodes.map(({ operator }) => operator)).toEqual(['Identity', 'Conv']);
   });
 
   it('names operations of other makers in full', () => {
