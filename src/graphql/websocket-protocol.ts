@@ -3,7 +3,9 @@ import type { ExecutionArgs, ExecutionResult } from 'graphql';
 import { makeServer, type Server } from 'graphql-ws';
 import { AppError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { Context } from './context.ts';
 import { toGraphqlError } from './errors.ts';
+import type { Outlet } from './websocket-outlet.ts';
 import type { Yoga } from './yoga.ts';
 
 /** The first message of a connection must come within this time. */
@@ -14,6 +16,7 @@ const MAX_OPERATIONS = 64;
 /** What an operation knows of its connection. */
 export interface Connection {
   readonly request: IncomingMessage;
+  readonly outlet: Outlet;
 }
 
 /** The protocol graphql-transport-ws, which executes as the other transports do: same limits, same errors. */
@@ -22,7 +25,7 @@ export function webSocketProtocol(yoga: Yoga, log: Log): Server<Connection> {
     connectionInitWaitTimeout: INIT_TIMEOUT_MS,
     execute: (args) => (args as EnvelopedArgs).rootValue.execute(args),
     subscribe: (args) => (args as EnvelopedArgs).rootValue.subscribe(args),
-    async onSubscribe({ subscriptions, extra }, _, { query, operationName, variables }) {
+    async onSubscribe({ subscriptions, extra }, id, { query, operationName, variables }) {
       // The new one is among them already.
       if (Object.keys(subscriptions).length > MAX_OPERATIONS) {
         const message = `A connection may have ${MAX_OPERATIONS} operations at once; end some or open another.`;
@@ -41,7 +44,7 @@ export function webSocketProtocol(yoga: Yoga, log: Log): Server<Connection> {
           operationName,
           document,
           variableValues: variables,
-          contextValue: await contextFactory(),
+          contextValue: { ...(await contextFactory()), sendResult: resultSender(id, extra.outlet) },
           rootValue: { execute, subscribe },
         };
       } catch (thrown) {
@@ -50,6 +53,13 @@ export function webSocketProtocol(yoga: Yoga, log: Log): Server<Connection> {
     },
     onError: (_, __, ___, errors) => errors.map((error) => toGraphqlError(error, log).toJSON()),
   });
+}
+
+/** Sends results whose JSON is made already, as the protocol itself sends them. */
+function resultSender(id: string, outlet: Outlet): NonNullable<Context['sendResult']> {
+  const head = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
+  const tail = Buffer.from('}');
+  return (json) => outlet.sendParts([head, json, tail]);
 }
 
 interface EnvelopedArgs extends ExecutionArgs {

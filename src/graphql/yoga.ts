@@ -11,6 +11,7 @@ import { objects } from './resolvers/objects.ts';
 import { Query } from './resolvers/queries.ts';
 import { Subscription } from './resolvers/subscriptions.ts';
 import { Cursor, DateTime, Upload } from './scalars.ts';
+import { sharedExecutionPlugin } from './shared-execution.ts';
 
 export type Yoga = YogaServerInstance<object, Context>;
 
@@ -45,7 +46,7 @@ export function createGraphql(context: Context): Yoga {
     renderGraphiQL,
     logging: false,
     maskedErrors: { maskError: (error) => toGraphqlError(error, context.log) },
-    plugins: [codedValidation(context), limitsPlugin(), itemsLimitPlugin()],
+    plugins: [codedValidation(context), limitsPlugin(), itemsLimitPlugin(), sharedExecutionPlugin(context.log)],
   });
 }
 
