@@ -7,6 +7,7 @@ import { faultRounds, faultsOf, Observer, openStream, tracksOf } from './fixture
 import { canServeRtsp, RtspCamera } from './fixtures/rtsp.ts';
 import {
   camera,
+  canServeSrt,
   freeUdpPort,
   httpServer,
   motionJpeg,
@@ -16,6 +17,7 @@ import {
 } from './fixtures/sources.ts';
 
 const hasRtsp = await canServeRtsp();
+const hasSrt = await canServeSrt();
 
 let server: TestServer;
 beforeAll(async () => {
@@ -54,6 +56,13 @@ describe.concurrent('estimates of a live source reach a graphql-ws subscriber', 
     const port = await freeUdpPort();
     await using _source = new Running('ffmpeg', [...camera(), '-f', 'mpegts', `udp://127.0.0.1:${port}?pkt_size=1316`]);
     await using observer = await observed(`udp://127.0.0.1:${port}`);
+    await plays(observer);
+  });
+
+  test.runIf(hasSrt)('over SRT', async () => {
+    const port = await freeUdpPort();
+    await using _source = new Running('ffmpeg', [...camera(), '-f', 'mpegts', `srt://127.0.0.1:${port}?mode=listener`]);
+    await using observer = await observed(`srt://127.0.0.1:${port}`);
     await plays(observer);
   });
 
