@@ -49,6 +49,9 @@ export async function runLiveJob(parts: LiveJobParts, run: LiveJobRun): Promise<
   const { config, store, gate } = parts;
   const { stream, stop } = run;
   const { delivery, maxWidthPixels, smoothingSeconds, trackMissSeconds } = stream.live;
+  const report = reporter(parts, stream);
+  // Whatever it was when an earlier run ended, it is not connected now.
+  if (stream.status !== 'CONNECTING') await report({ status: 'CONNECTING' });
   const address = await store.secretAddress(stream.id);
   if (address === null) throw new AppError('NOT_FOUND', 'The address of this stream is gone; open it again.');
 
@@ -70,7 +73,7 @@ export async function runLiveJob(parts: LiveJobParts, run: LiveJobRun): Promise<
         fromFirst: delivery === 'EVERY',
         clock: new LiveClock({ openedAtMs: stream.createdAt.getTime(), lastPtsSeconds: past.lastPtsSeconds }),
         limits: config,
-        report: reporter(parts, stream),
+        report,
         log: parts.log.child({ streamId: stream.id }),
         signal: AbortSignal.any([stop, broken]),
       });

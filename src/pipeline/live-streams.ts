@@ -65,14 +65,7 @@ export class LiveStreams implements AsyncDisposable {
 
   /** Takes up a stream that the last run of the process left open. */
   resume(stream: StreamRecord): void {
-    const { store, hub, places } = this.#parts;
-    // Whatever it was then, it is not connected now.
-    const live = stream.live === null ? null : { ...stream.live, retry: null };
-    const stored = store.updateStream(stream.id, { status: 'CONNECTING', live }).then((changed) => {
-      hub.publishStatus(changed);
-      return changed;
-    });
-    this.#add(stream.id, { stored, place: places.takeAnyway() });
+    this.#add(stream.id, { stored: Promise.resolve(stream), place: this.#parts.places.takeAnyway() });
   }
 
   /** The progress of a stream that is open; `null` for any other. */
