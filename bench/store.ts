@@ -61,6 +61,7 @@ async function newStream(store: Store, id: string): Promise<void> {
     sampling: { kind: 'EVERY_FRAME' },
     media: null,
     uploadId: null,
+    retentionDays: null,
     error: null,
     warnings: [],
     createdAt: new Date(),

@@ -185,6 +185,8 @@ export interface StreamRecord {
   readonly media: MediaFacts | null;
   /** Id of the upload that feeds it; `null` once the upload has been removed. */
   readonly uploadId: string | null;
+  /** Days after its end at which it is erased, above 0; `null` where only the limit for all streams holds. */
+  readonly retentionDays: number | null;
   readonly error: { readonly code: string; readonly message: string } | null;
   readonly warnings: readonly StreamWarning[];
   readonly createdAt: Date;

@@ -11,6 +11,7 @@ import { objects } from './resolvers/objects.ts';
 import { Query } from './resolvers/queries.ts';
 import { Subscription } from './resolvers/subscriptions.ts';
 import { Cursor, DateTime, Upload } from './scalars.ts';
+import { trafficPlugin } from './traffic.ts';
 
 export type Yoga = YogaServerInstance<object, Context>;
 
@@ -44,18 +45,18 @@ export function createGraphql(context: Context): Yoga {
     graphiql: { title: 'circumplex', defaultQuery: WELCOME, subscriptionsProtocol: 'WS' },
     renderGraphiQL,
     logging: false,
-    maskedErrors: { maskError: (error) => toGraphqlError(error, context.log) },
-    plugins: [codedValidation(context), limitsPlugin(), itemsLimitPlugin()],
+    maskedErrors: { maskError: (error) => toGraphqlError(error, context) },
+    plugins: [codedValidation(context), limitsPlugin(), itemsLimitPlugin(), trafficPlugin(context.traffic)],
   });
 }
 
 /** Errors of validation do not pass `maskError`; they get their code here, whichever transport carries them. */
-function codedValidation({ log }: Context): Plugin {
+function codedValidation(context: Context): Plugin {
   return {
     onValidate:
       () =>
       ({ result, setResult }) => {
-        setResult(result.map((error: unknown) => toGraphqlError(error, log)));
+        setResult(result.map((error: unknown) => toGraphqlError(error, context)));
       },
   };
 }

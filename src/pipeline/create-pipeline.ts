@@ -4,12 +4,14 @@ import type { Config } from '../config.ts';
 import type { ImageAnalysis, StreamRecord } from '../domain.ts';
 import { AppError, toAppError } from '../errors.ts';
 import { createLimiter } from '../flow/index.ts';
-import type { Uploads } from '../ingest/index.ts';
+import { mediaProcessCounts, type Uploads } from '../ingest/index.ts';
 import type { Log } from '../log.ts';
 import type { Hub } from '../publish/index.ts';
 import type { Store } from '../store/index.ts';
 import { analyzeImage } from './analyze-images.ts';
+import { PipelineCounters } from './counters.ts';
 import { progressAtRest } from './progress.ts';
+import { startRetention } from './retention.ts';
 import type { AnalyzeImagesOptions, PictureInput, Pipeline, VideoInput } from './types.ts';
 import { VideoIntake } from './video-intake.ts';
 import { hasEnded, VideoJobs } from './video-jobs.ts';
@@ -32,14 +34,8 @@ const SWEEP_INTERVAL_MS = 10 * 60 * 1000;
  */
 export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
   const { config, store, hub, vision, uploads, log } = parts;
-  const counters = { framesDone: 0, framesFailed: 0 };
-  const jobs = new VideoJobs({
-    ...parts,
-    frameStored: ({ failure }) => {
-      counters.framesDone += 1;
-      if (failure !== null) counters.framesFailed += 1;
-    },
-  });
+  const counters = new PipelineCounters();
+  const jobs = new VideoJobs({ ...parts, frameStored: (scored) => counters.frameStored(scored) });
   const intake = new VideoIntake({ config, store, hub, uploads, jobs });
   const closing = new AbortController();
   const images = createLimiter({
@@ -64,7 +60,7 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
     const signals = [others.signal, closing.signal, ...(options.signal === undefined ? [] : [options.signal])];
     const signal = AbortSignal.any(signals);
     const analyses = pictures.map((picture) =>
-      images.run(() => analyzeImage({ config, vision }, picture, signal), signal),
+      counters.ofImage(images.run(() => analyzeImage({ config, vision }, picture, signal), signal)),
     );
     try {
       const done = await Promise.all(analyses);
@@ -125,13 +121,19 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
       jobsQueued: jobs.queued,
       jobsRefused: jobs.refused,
       imagesInFlight: images.running,
+      imagesWaiting: images.waiting,
       imagesRefused: images.refused,
-      ...counters,
+      ...counters.statistics(),
+      retention: retention.statistics(),
+      vision: vision.statistics(),
+      hub: hub.statistics(),
+      uploads: uploads.statistics(),
+      mediaProcesses: mediaProcessCounts(),
     }),
     async [Symbol.asyncDispose]() {
       clearInterval(sweeping);
       closing.abort(new AppError('ABORTED', 'The server is stopping; try again when it is back.'));
-      await jobs[Symbol.asyncDispose]();
+      await Promise.all([jobs[Symbol.asyncDispose](), retention[Symbol.asyncDispose]()]);
     },
   };
 
@@ -139,5 +141,6 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
   await sweep();
   const sweeping = setInterval(() => void sweep(), SWEEP_INTERVAL_MS);
   sweeping.unref();
+  const retention = startRetention({ store, log, retentionDays: config.retentionDays });
   return pipeline;
 }

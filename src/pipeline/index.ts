@@ -9,6 +9,7 @@ export type {
   PictureInput,
   Pipeline,
   PipelineStatistics,
+  RetentionStatistics,
   StreamProgress,
   SubscribeFramesOptions,
   UploadReceipt,

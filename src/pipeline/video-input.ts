@@ -6,6 +6,8 @@ import type { VideoInput } from './types.ts';
 const MAX_NAME_LENGTH = 200;
 const MAX_LABELS = 20;
 const MAX_LABEL_LENGTH = 100;
+/** A century: a typing error rather than a wish. */
+export const MAX_RETENTION_DAYS = 36_500;
 /** Above any camera's rate; a file is never sampled more often than it has frames, whatever is asked. */
 export const MAX_FRAMES_PER_SECOND = 1000;
 
@@ -23,7 +25,17 @@ export function checkVideoInput(input: VideoInput): { readonly name: string; rea
     throw new AppError('BAD_INPUT', `Each label must have 1 to ${MAX_LABEL_LENGTH} characters.`);
   }
   checkSampling(input.sampling);
+  checkRetention(input.retentionDays);
   return { name, labels };
+}
+
+/** Errors: BAD_INPUT for a limit that is not above 0 and at most {@link MAX_RETENTION_DAYS}. */
+function checkRetention(retentionDays: number | undefined): void {
+  if (retentionDays === undefined || (retentionDays > 0 && retentionDays <= MAX_RETENTION_DAYS)) return;
+  throw new AppError(
+    'BAD_INPUT',
+    `retentionDays must be above 0 and at most ${MAX_RETENTION_DAYS}; it is ${retentionDays}.`,
+  );
 }
 
 /** Errors: BAD_INPUT for a rate that is not above 0 and at most {@link MAX_FRAMES_PER_SECOND}. */

@@ -65,6 +65,7 @@ export class VideoIntake {
         sampling: input.sampling,
         media,
         uploadId,
+        retentionDays: input.retentionDays ?? null,
         error: null,
         warnings: [],
         createdAt: new Date(),

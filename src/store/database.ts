@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3';
 import { AppError } from '../errors.ts';
 import { PrismaClient } from '../generated/prisma/client.ts';
@@ -9,8 +10,9 @@ export type Database = PrismaClient;
  * process loses nothing, a power cut may lose the last moments. Erased rows are overwritten, because they are estimates
  * of people. 16 MiB of page cache bounds memory whatever the history's size.
  */
+const BUSY_TIMEOUT_MS = 5000;
 const PRAGMAS = [
-  'busy_timeout = 5000',
+  `busy_timeout = ${BUSY_TIMEOUT_MS}`,
   'journal_mode = WAL',
   'synchronous = NORMAL',
   'foreign_keys = ON',
@@ -19,14 +21,25 @@ const PRAGMAS = [
   'journal_size_limit = 67108864',
 ];
 
-/** Opens the SQLite file of a `file:` URL, making it when missing. Errors: CONFIG_INVALID, STORE_FAILED. */
-export async function openDatabase(url: string): Promise<Database> {
+/** Beside a server at work, whose settings these are as well. */
+const READING_PRAGMAS = [`busy_timeout = ${BUSY_TIMEOUT_MS}`, 'query_only = ON', 'cache_size = -16384'];
+/** Longer than any write of ours: what still holds the database then is somebody else. */
+const PROBE_TIMEOUT_MS = 100;
+
+/**
+ * Opens the SQLite file of a `file:` URL, making it when missing; for reading alone it has to be there. Errors:
+ * CONFIG_INVALID, STORE_FAILED.
+ */
+export async function openDatabase(url: string, { readOnly = false } = {}): Promise<Database> {
   if (!/^file:.+/.test(url)) {
     throw new AppError('CONFIG_INVALID', 'DATABASE_URL must be file:PATH; only SQLite is supported.');
   }
+  if (readOnly && !existsSync(url.replace(/^file:/, ''))) {
+    throw new AppError('STORE_FAILED', `There is no database ${url}; set DATA_DIR or DATABASE_URL to the server's.`);
+  }
   const database = new PrismaClient({ adapter: new PrismaBetterSqlite3({ url }) });
   try {
-    for (const pragma of PRAGMAS) await database.$queryRawUnsafe(`PRAGMA ${pragma}`);
+    for (const pragma of readOnly ? READING_PRAGMAS : PRAGMAS) await database.$queryRawUnsafe(`PRAGMA ${pragma}`);
     return database;
   } catch (cause) {
     await database.$disconnect();
@@ -53,5 +66,24 @@ export async function guarded<T>(what: string, work: () => Promise<T>): Promise<
         cause,
       },
     );
+  }
+}
+
+/** Moves everything into the database file and empties the log, where the pages of erased rows would still be. */
+export async function emptyLog(database: Database): Promise<void> {
+  await database.$queryRawUnsafe('PRAGMA wal_checkpoint(TRUNCATE)');
+}
+
+/**
+ * Really writes a page: a number of the file's head that nobody here uses gets the value that it has. A lock that
+ * another process holds is a failure, not a wait, because SQLite would wait on our thread.
+ */
+export async function writeProbe(database: Database): Promise<void> {
+  await database.$queryRawUnsafe(`PRAGMA busy_timeout = ${PROBE_TIMEOUT_MS}`);
+  try {
+    const [row] = await database.$queryRawUnsafe<{ user_version: number | bigint }[]>('PRAGMA user_version');
+    await database.$executeRawUnsafe(`PRAGMA user_version = ${Number(row?.user_version ?? 0)}`);
+  } finally {
+    await database.$queryRawUnsafe(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
   }
 }

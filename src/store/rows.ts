@@ -141,6 +141,7 @@ export function toStream(row: Stream): StreamRecord {
     sampling: JSON.parse(row.sampling) as StreamRecord['sampling'],
     media: row.media === null ? null : (JSON.parse(row.media) as StreamRecord['media']),
     uploadId: row.uploadId,
+    retentionDays: row.retentionDays,
     error: row.errorCode === null ? null : { code: row.errorCode, message: row.errorMessage ?? '' },
     warnings: JSON.parse(row.warnings) as StreamRecord['warnings'],
     createdAt: row.createdAt,
@@ -150,7 +151,7 @@ export function toStream(row: Stream): StreamRecord {
 }
 
 export function streamRow(stream: StreamRecord): Prisma.StreamCreateInput {
-  const { id, kind, name, status, uploadId, createdAt, startedAt, endedAt } = stream;
+  const { id, kind, name, status, uploadId, retentionDays, createdAt, startedAt, endedAt } = stream;
   const { labels, sampling, media, error, warnings } = stream;
   return {
     id,
@@ -158,6 +159,7 @@ export function streamRow(stream: StreamRecord): Prisma.StreamCreateInput {
     name,
     status,
     uploadId,
+    retentionDays,
     createdAt,
     startedAt,
     endedAt,

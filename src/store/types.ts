@@ -1,4 +1,5 @@
 import type { Expression, FrameEstimate, ImageAnalysis, Quadrant, StreamRecord, StreamStatus } from '../domain.ts';
+import type { HistogramSnapshot } from '../flow/index.ts';
 
 /** A stretch of a list, and whether more follows it. */
 export interface Page<T> {
@@ -110,8 +111,18 @@ export interface StoreStatistics {
   /** Frames that wait for their write. */
   readonly framesWaiting: number;
   readonly framesWritten: number;
+  /** Transactions of frames. */
   readonly writes: number;
   readonly writesFailed: number;
+  /** From the call of {@link Store.appendFrames} until its frames are on disk. */
+  readonly appendMs: HistogramSnapshot;
+}
+
+/** What has outlived its time. */
+export interface Expiry {
+  readonly now: Date;
+  /** Age limit of everything, in days since its end; `null` leaves what has no limit of its own. */
+  readonly retentionDays: number | null;
 }
 
 /** Longest page. */
@@ -130,8 +141,15 @@ export interface Store extends AsyncDisposable {
   streams(query: StreamQuery): Promise<Page<StreamRecord>>;
   /** Streams that wait or run, oldest first: at the start of the process, those that it has to take up again. */
   unfinishedStreams(): Promise<readonly StreamRecord[]>;
-  /** Erases a stream and every estimate of it, also from the write-ahead log. Errors: NOT_FOUND. */
-  deleteStream(id: string): Promise<DeletedCounts>;
+  /** How many streams have each status. */
+  countStreams(): Promise<Readonly<Record<StreamStatus, number>>>;
+  /**
+   * Erases a stream and every estimate of it, also from the write-ahead log. A signal ends it between two steps; what is
+   * left can be erased again. Errors: NOT_FOUND, ABORTED.
+   */
+  deleteStream(id: string, signal?: AbortSignal): Promise<DeletedCounts>;
+  /** Ids of at most `limit` ended streams past their own limit or the one of `expiry`, the longest ended first. */
+  expiredStreams(expiry: Expiry, limit: number): Promise<readonly string[]>;
 
   /**
    * Resolves when the frames are on disk, all or none of them. A frame whose stream and sequence are stored already is
@@ -161,8 +179,12 @@ export interface Store extends AsyncDisposable {
 
   saveImage(image: ImageAnalysis): Promise<void>;
   image(id: string): Promise<ImageAnalysis | null>;
-  /** Whether there was one. */
+  /** Whether there was one. Erases it from the write-ahead log as well. */
   deleteImage(id: string): Promise<boolean>;
+  /** Erases the images made before a moment, in steps as `deleteStream` does; resolves with their number. Errors: ABORTED. */
+  deleteImagesBefore(moment: Date, signal?: AbortSignal): Promise<number>;
 
+  /** Writes to the database without changing anything in it, and waits for no other process. */
+  checkWritable(): Promise<void>;
   statistics(): StoreStatistics;
 }

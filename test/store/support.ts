@@ -38,6 +38,7 @@ export function streamRecord(id: string, change: Partial<StreamRecord> = {}): St
     sampling: { kind: 'RATE', framesPerSecond: 5 },
     media: null,
     uploadId: 'an-upload',
+    retentionDays: null,
     error: null,
     warnings: [],
     createdAt: new Date('2026-01-02T03:04:05.678Z'),

@@ -17,7 +17,7 @@ export const Mutation: MutationResolvers = {
   },
 
   async analyzeVideo(_, { input }, { pipeline }) {
-    const { mediaId, labels } = input;
+    const { mediaId, labels, retentionDays } = input;
     // A promise of a file, until the request's part has come.
     const file = await input.file;
     if ((file === undefined || file === null) === (mediaId === undefined || mediaId === null)) {
@@ -34,6 +34,7 @@ export const Mutation: MutationResolvers = {
         name: input.name ?? nameOf(file) ?? 'video',
         sampling,
         ...(labels ? { labels } : {}),
+        ...(typeof retentionDays === 'number' ? { retentionDays } : {}),
       });
     } catch (thrown) {
       // Nobody else knows the id of this upload, so nobody could try again with it.
@@ -47,7 +48,7 @@ export const Mutation: MutationResolvers = {
   deleteImage: (_, { id }, { store }) => store.deleteImage(id),
 };
 
-async function analyzeOne(upload: File | Promise<File>, store: boolean, { pipeline, log, request }: Context) {
+async function analyzeOne(upload: File | Promise<File>, store: boolean, { pipeline, log, traffic, request }: Context) {
   const file = await upload;
   const name = nameOf(file);
   try {
@@ -60,6 +61,7 @@ async function analyzeOne(upload: File | Promise<File>, store: boolean, { pipeli
     return { name, analysis: analysis ?? null, error: null };
   } catch (thrown) {
     const { code, message, retryable, cause } = toAppError(thrown);
+    traffic.refused(code);
     if (code === 'INTERNAL') log.error({ err: cause ?? thrown }, 'a picture failed in an unknown way');
     return { name, analysis: null, error: { code, message, retryable } };
   }
