@@ -17,8 +17,9 @@ export default defineConfig({
     exclude: [...configDefaults.exclude, ...(hasAcceptanceData ? [] : ['test/acceptance/**'])],
     // Each file may start worker threads and ffmpeg of its own: two files at a time keep a small machine busy.
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Against what hangs, not against what is slow: a busy machine must not fail a test.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     reporters: process.env.VITEST_JSON === undefined ? ['default'] : ['default', 'json'],
     ...(process.env.VITEST_JSON === undefined ? {} : { outputFile: { json: process.env.VITEST_JSON } }),
   },

@@ -216,6 +216,14 @@ const SETTINGS = {
     unit: 'pixels',
     meaning: 'Longer side that the frames of a video are scaled down to before faces are looked for.',
   }),
+  minFaceness: decimal({
+    default: 0.5,
+    min: 0,
+    max: 1,
+    unit: 'probability',
+    meaning:
+      'What the affect model takes for a face with less certainty is left out, if the model says so; 0 keeps all.',
+  }),
   smoothingSeconds: decimal({
     default: 0.5,
     min: 0,

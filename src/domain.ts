@@ -102,6 +102,12 @@ export interface FaceReading {
   readonly uncertainty: number;
 }
 
+/** What the network says of a crop before anybody has judged whether it shows a face. */
+export interface CropReading extends FaceReading {
+  /** How sure the network is that the crop shows a face at all, [0, 1]; 1 from a model that does not say. */
+  readonly faceness: number;
+}
+
 export type Quadrant = 'EXCITED' | 'DISTRESSED' | 'DEPRESSED' | 'CALM' | 'NEUTRAL';
 
 /** One face of one frame, as it is stored and published. */

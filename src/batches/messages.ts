@@ -1,5 +1,5 @@
 /** What the main thread and a worker thread say to each other. */
-import type { FaceReading, FoundFace } from '../domain.ts';
+import type { CropReading, FoundFace } from '../domain.ts';
 import type { ErrorCode } from '../errors.ts';
 
 /** What a worker is made for; given to its thread at the start. */
@@ -45,7 +45,7 @@ export type FromWorker =
   | { readonly kind: 'ready'; readonly facts: WorkerFacts }
   | { readonly kind: 'startFailed'; readonly error: PortableError }
   | { readonly kind: 'found'; readonly jobId: number; readonly faces: readonly FoundFace[] }
-  | { readonly kind: 'read'; readonly jobId: number; readonly readings: readonly FaceReading[] }
+  | { readonly kind: 'read'; readonly jobId: number; readonly readings: readonly CropReading[] }
   | { readonly kind: 'failed'; readonly jobId: number; readonly error: PortableError };
 
 /** An AppError on its way between threads, where a class would not survive; `cause` is text for the log. */

@@ -1,4 +1,4 @@
-import type { FaceReading, FoundFace, RgbImage } from '../domain.ts';
+import type { CropReading, FoundFace, RgbImage } from '../domain.ts';
 import { AppError, toAppError } from '../errors.ts';
 import { FairQueue, type ScriptLaunch, scriptLaunch } from '../flow/index.ts';
 import { Call, type OpenCall } from './call.ts';
@@ -68,7 +68,7 @@ export interface VisionPool extends AsyncDisposable {
   /** Finds the faces of a picture. Its pixels must stay as they are until the call has settled; they are not kept. */
   findFaces(key: string, image: RgbImage, signal?: AbortSignal): Promise<readonly FoundFace[]>;
   /** Reads crops of `facts.cropSizePixels` a side; the readings come in the order of the crops. */
-  readFaces(key: string, crops: readonly Uint8Array[], signal?: AbortSignal): Promise<readonly FaceReading[]>;
+  readFaces(key: string, crops: readonly Uint8Array[], signal?: AbortSignal): Promise<readonly CropReading[]>;
   statistics(): PoolStatistics;
 }
 
@@ -78,9 +78,9 @@ interface FindItem {
 }
 
 interface ReadItem {
-  readonly call: Call<readonly FaceReading[]>;
+  readonly call: Call<readonly CropReading[]>;
   readonly crop: Uint8Array;
-  readonly deliver: (reading: FaceReading) => void;
+  readonly deliver: (reading: CropReading) => void;
 }
 
 type Job =
@@ -154,15 +154,15 @@ class Pool implements VisionPool {
     return call.promise;
   }
 
-  async readFaces(key: string, crops: readonly Uint8Array[], signal?: AbortSignal): Promise<readonly FaceReading[]> {
-    const call = this.#open<readonly FaceReading[]>(signal);
-    const readings: FaceReading[] = [];
+  async readFaces(key: string, crops: readonly Uint8Array[], signal?: AbortSignal): Promise<readonly CropReading[]> {
+    const call = this.#open<readonly CropReading[]>(signal);
+    const readings: CropReading[] = [];
     let missing = crops.length;
     if (missing === 0) call.resolve(readings);
     call.left.addEventListener('abort', () => this.#reads.remove(key, (item) => item.call === call), { once: true });
     await this.#enter(call, async () => {
       for (const [index, crop] of crops.entries()) {
-        const deliver = (reading: FaceReading): void => {
+        const deliver = (reading: CropReading): void => {
           readings[index] = reading;
           missing -= 1;
           if (missing === 0) call.resolve(readings);

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import type { FaceReading, FoundFace, RgbImage } from '../domain.ts';
+import type { CropReading, FoundFace, RgbImage } from '../domain.ts';
 import { AppError, toAppError } from '../errors.ts';
 import type { FromWorker, PortableError, ToWorker, WorkerFacts, WorkerSetup } from './messages.ts';
 
@@ -8,7 +8,7 @@ export interface WorkerNetworks extends AsyncDisposable {
   readonly facts: WorkerFacts;
   find(image: RgbImage): Promise<readonly FoundFace[]>;
   /** `crops` holds `count` crops, one after the other. */
-  read(crops: Uint8Array, count: number): Promise<readonly FaceReading[]>;
+  read(crops: Uint8Array, count: number): Promise<readonly CropReading[]>;
 }
 
 /**

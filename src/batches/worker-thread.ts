@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { FaceReading, FoundFace, RgbImage } from '../domain.ts';
+import type { CropReading, FoundFace, RgbImage } from '../domain.ts';
 import { AppError } from '../errors.ts';
 import type { ScriptLaunch } from '../flow/index.ts';
 import type { FromWorker, ToWorker, WorkerFacts, WorkerSetup } from './messages.ts';
@@ -125,7 +125,7 @@ export class WorkerThread {
   }
 
   /** Reads crops of the model's size. Errors: {@link WorkerDied}, or the AppError of the run. */
-  async read(crops: readonly Uint8Array[]): Promise<readonly FaceReading[]> {
+  async read(crops: readonly Uint8Array[]): Promise<readonly CropReading[]> {
     const cropBytes = this.facts.cropSizePixels * this.facts.cropSizePixels * 3;
     const memory = this.#reserve(cropBytes * crops.length);
     for (const [index, crop] of crops.entries()) memory.set(crop, index * cropBytes);

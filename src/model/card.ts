@@ -24,7 +24,13 @@ const cardSchema = z.object({
     size: z.int().min(16).max(512),
     channels: z.literal('RGB'),
   }),
-  outputs: z.object({ affect: name, expressions: name, uncertainty: name }),
+  outputs: z.object({
+    affect: name,
+    expressions: name,
+    uncertainty: name,
+    /** How sure the model is that the crop shows a face; a model may do without. */
+    faceness: name.optional(),
+  }),
   classes: z
     .array(z.string())
     .refine(

@@ -1,4 +1,4 @@
-import type { FaceReading } from '../domain.ts';
+import type { CropReading } from '../domain.ts';
 import { AppError } from '../errors.ts';
 import { type ModelCard, readModelFile } from './card.ts';
 import { chooseProvider, type Provider, type ProviderChoice } from './providers.ts';
@@ -13,7 +13,7 @@ export interface Engine extends AsyncDisposable {
    * Reads `count` crops, packed one after the other: `count * size * size * 3` bytes RGB, in shared memory if you like;
    * they are copied before it returns. One call at a time. Errors: WORKER_FAILED when the run fails or its numbers are not finite.
    */
-  infer(crops: Uint8Array, count: number): Promise<FaceReading[]>;
+  infer(crops: Uint8Array, count: number): Promise<CropReading[]>;
 }
 
 export interface EngineOptions {

@@ -4,11 +4,15 @@ import { AppError } from '../errors.ts';
 import type { ModelCard } from './card.ts';
 import type { Provider } from './providers.ts';
 
-/** What the network gives for `count` crops, as it comes: affect [count, 2], expressions [count, 8], uncertainty [count]. */
+/**
+ * What the network gives for `count` crops, as it comes: affect [count, 2], expressions [count, 8], uncertainty [count],
+ * faceness [count] or `null` from a model that does not say.
+ */
 export interface RawReadings {
   readonly affect: Float32Array;
   readonly expressions: Float32Array;
   readonly uncertainty: Float32Array;
+  readonly faceness: Float32Array | null;
 }
 
 /** A loaded network on one device. */
@@ -50,8 +54,8 @@ export async function openSession(options: {
     throw thrown;
   }
   const { size } = card.input;
-  const { affect, expressions, uncertainty } = card.outputs;
-  const fetches = [affect, expressions, uncertainty];
+  const { affect, expressions, uncertainty, faceness } = card.outputs;
+  const fetches = [affect, expressions, uncertainty, ...(faceness === undefined ? [] : [faceness])];
 
   return {
     async run(crops, count) {
@@ -61,6 +65,7 @@ export async function openSession(options: {
         affect: floats(outputs, affect, count * 2),
         expressions: floats(outputs, expressions, count * EXPRESSIONS.length),
         uncertainty: floats(outputs, uncertainty, count),
+        faceness: faceness === undefined ? null : floats(outputs, faceness, count),
       };
     },
     release: () => session.release(),
@@ -83,7 +88,7 @@ function checkSignature(session: InferenceSession, card: ModelCard): void {
   }
   // A fixed batch could take one crop alone or only ever full batches.
   if (typeof shape[0] === 'number') throw unlikeCard(card, 'a batch of any length');
-  for (const name of Object.values(card.outputs)) {
+  for (const name of Object.values(card.outputs).filter((output) => output !== undefined)) {
     const output = session.outputMetadata.find((metadata) => metadata.name === name);
     if (output?.isTensor !== true || output.type !== 'float32') throw unlikeCard(card, `a float32 output ${name}`);
   }

@@ -57,6 +57,7 @@ export async function analyzeFile(path: string, options: FileAnalysisOptions): P
       vision,
       tracker: createTracker({ newTrackScore: vision.facts.newTrackScore, maxMissSeconds: config.trackMissSeconds }),
       smoother: createSmoother({ timeConstantSeconds: config.smoothingSeconds }),
+      minFaceness: config.minFaceness,
       framesInFlight: config.framesInFlight,
       signal,
     });

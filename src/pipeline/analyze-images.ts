@@ -4,11 +4,11 @@ import type { Config } from '../config.ts';
 import type { Box, FaceEstimate, ImageAnalysis } from '../domain.ts';
 import { AppError, toAppError } from '../errors.ts';
 import { decodeStill } from '../frames/index.ts';
-import type { Vision } from './score-frames.ts';
+import { realFaces, type Vision } from './score-frames.ts';
 import type { PictureInput } from './types.ts';
 
 export interface ImageParts {
-  readonly config: Pick<Config, 'maxImageBytes' | 'maxImagePixels' | 'maxImageSidePixels'>;
+  readonly config: Pick<Config, 'maxImageBytes' | 'maxImagePixels' | 'maxImageSidePixels' | 'minFaceness'>;
   readonly vision: Vision & { readonly facts: { readonly newTrackScore: number } };
 }
 
@@ -43,10 +43,16 @@ export async function analyzeImage(
       .sort((a, b) => area(b.face.box) - area(a.face.box));
     const crops = certain.map(({ crop }) => crop);
     const readings = crops.length === 0 ? [] : await vision.readFaces(id, crops, signal);
-    const faces = readings.map((reading, index): FaceEstimate => {
-      const { box, landmarks, score } = certain[index]!.face;
-      return { trackNumber: index + 1, box, landmarks, score, ...reading, smoothed: reading.affect };
-    });
+    const faces = realFaces(certain, readings, config.minFaceness).map(
+      ({ box, landmarks, score, reading }, index): FaceEstimate => ({
+        trackNumber: index + 1,
+        box,
+        landmarks,
+        score,
+        ...reading,
+        smoothed: reading.affect,
+      }),
+    );
     const { sourceWidth: width, sourceHeight: height } = still;
     return { id, createdAt, name: picture.name, width, height, faces, latencyMs: performance.now() - beganAtMs };
   } catch (thrown) {

@@ -1,14 +1,16 @@
 /**
- * From pictures to estimates: look for faces, track them, read them, smooth. Finding and reading run on the workers with
+ * From pictures to estimates: look for faces, read them, track them, smooth. Finding and reading run on the workers with
  * several frames in flight; tracking and smoothing run here, one frame after the other, in the order of the frames.
  *
- *     frames -> find (in flight: framesInFlight) -> track -> read (in flight: framesInFlight) -> smooth -> estimates
+ *     frames -> find (in flight: framesInFlight) -> read (in flight: framesInFlight) -> track -> smooth -> estimates
+ *
+ * Read before they are tracked, so that what the network takes for no face never begins a track.
  *
  * Each of the two maps pulls ahead by itself, so later frames are searched while earlier ones are read; a consumer that
  * does not pull stops both, then the frames, then whoever makes those.
  */
 import type { VisionPool } from '../batches/index.ts';
-import type { FaceReading, FoundFace, Frame, FrameEstimate } from '../domain.ts';
+import type { CropReading, DetectedFace, FaceReading, FoundFace, Frame, FrameEstimate } from '../domain.ts';
 import { type AppError, toAppError } from '../errors.ts';
 import type { Smoother } from '../estimates/index.ts';
 import type { Tracker } from '../faces/index.ts';
@@ -23,6 +25,8 @@ export interface ScoreFramesOptions {
   /** Both belong to this stream alone and are changed by it. */
   readonly tracker: Tracker;
   readonly smoother: Smoother;
+  /** Crops with a lower faceness are no faces, [0, 1]; 0 keeps all. */
+  readonly minFaceness: number;
   /** Frames being searched at once, and again being read at once. At least 1. */
   readonly framesInFlight: number;
   /** Breaks off what the workers have in hand; ABORTED is thrown. */
@@ -42,20 +46,25 @@ interface Searched {
   readonly failure: AppError | null;
 }
 
-interface Tracked extends Omit<Searched, 'found'> {
-  readonly faces: readonly { readonly trackNumber: number; readonly found: FoundFace }[];
+interface Read extends Omit<Searched, 'found'> {
+  readonly faces: readonly ReadFace[];
+}
+
+/** A detected face with its reading, as the tracker takes it. */
+interface ReadFace extends DetectedFace {
+  readonly reading: FaceReading;
 }
 
 /**
- * Estimates in the order of `frames`, one for each, its faces by their track numbers. A frame that a worker failed over comes without faces and with its
- * failure, and the frames after it go on. Every other error ends the generator: those of `frames`, OVERLOADED,
- * ENGINE_UNAVAILABLE, ABORTED.
+ * Estimates in the order of `frames`, one for each, its faces by their track numbers. A frame that a worker failed over
+ * comes without faces and with its failure, and the frames after it go on. Every other error ends the generator: those
+ * of `frames`, OVERLOADED, ENGINE_UNAVAILABLE, ABORTED.
  */
 export async function* scoreFrames(
   frames: AsyncIterable<Frame>,
   options: ScoreFramesOptions,
 ): AsyncGenerator<ScoredFrame, void, undefined> {
-  const { streamId, vision, tracker, smoother, framesInFlight, signal } = options;
+  const { streamId, vision, tracker, smoother, minFaceness, framesInFlight, signal } = options;
 
   const search = async ({ image, ...frame }: Frame): Promise<Searched> => {
     const readAtMs = performance.now();
@@ -64,26 +73,22 @@ export async function* scoreFrames(
     return { frame, readAtMs, found: outcome.value, failure: outcome.failure };
   };
 
-  const read = async (tracked: Tracked): Promise<Tracked & { readings: readonly FaceReading[] }> => {
-    if (tracked.faces.length === 0) return { ...tracked, readings: [] };
-    const crops = tracked.faces.map(({ found }) => found.crop);
+  const read = async ({ found, ...rest }: Searched): Promise<Read> => {
+    if (found.length === 0) return { ...rest, faces: [] };
+    const crops = found.map(({ crop }) => crop);
     const readings = vision.readFaces(streamId, crops, signal);
-    const outcome = await settle<readonly FaceReading[]>(readings, []);
-    return { ...tracked, readings: outcome.value, failure: tracked.failure ?? outcome.failure };
+    const { value, failure } = await settle<readonly CropReading[]>(readings, []);
+    return { ...rest, faces: realFaces(found, value, minFaceness), failure: rest.failure ?? failure };
   };
 
   const searched = orderedMap(frames, framesInFlight, search);
-  for await (const { frame, readAtMs, faces, readings, failure } of orderedMap(
-    track(searched, tracker),
-    framesInFlight,
-    read,
-  )) {
-    const estimates = readings.map((reading, index) => {
-      const { trackNumber, found } = faces[index]!;
-      const { box, landmarks, score } = found.face;
-      const smoothed = smoother.smooth(trackNumber, frame.ptsSeconds, reading.affect);
-      return { trackNumber, box, landmarks, score, ...reading, smoothed };
-    });
+  for await (const { frame, readAtMs, faces, failure } of orderedMap(searched, framesInFlight, read)) {
+    const estimates = tracker
+      .update(frame.ptsSeconds, faces)
+      .map(({ trackNumber, face: { box, landmarks, score, reading } }) => {
+        const smoothed = smoother.smooth(trackNumber, frame.ptsSeconds, reading.affect);
+        return { trackNumber, box, landmarks, score, ...reading, smoothed };
+      });
     // By number, as they are stored: what is published and what is read back later are the same.
     estimates.sort((a, b) => a.trackNumber - b.trackNumber);
     const { sequence, ptsSeconds, capturedAt, skippedBefore, sourceWidth: width, sourceHeight: height } = frame;
@@ -105,15 +110,15 @@ export async function* scoreFrames(
   }
 }
 
-async function* track(searched: AsyncIterable<Searched>, tracker: Tracker): AsyncGenerator<Tracked> {
-  for await (const { found, ...rest } of searched) {
-    const crops = new Map(found.map((one) => [one.face, one] as const));
-    const tracked = tracker.update(
-      rest.frame.ptsSeconds,
-      found.map(({ face }) => face),
-    );
-    yield { ...rest, faces: tracked.map(({ trackNumber, face }) => ({ trackNumber, found: crops.get(face)! })) };
-  }
+/** The found faces with their readings, without the crops that the network takes for no face. */
+export function realFaces(
+  found: readonly FoundFace[],
+  readings: readonly CropReading[],
+  minFaceness: number,
+): readonly ReadFace[] {
+  return readings.flatMap(({ faceness, ...reading }, index) =>
+    faceness < minFaceness ? [] : [{ ...found[index]!.face, reading }],
+  );
 }
 
 /** A worker that died twice over the same work costs that frame its faces, not the stream its life. */

@@ -14,7 +14,10 @@ import { openVideoFrames } from './video-frames.ts';
 import { addWarnings } from './warnings.ts';
 
 export interface VideoJobParts {
-  readonly config: Pick<Config, 'framesInFlight' | 'maxFrameSidePixels' | 'smoothingSeconds' | 'trackMissSeconds'>;
+  readonly config: Pick<
+    Config,
+    'framesInFlight' | 'maxFrameSidePixels' | 'minFaceness' | 'smoothingSeconds' | 'trackMissSeconds'
+  >;
   readonly store: Store;
   readonly hub: Hub;
   readonly vision: Vision & { readonly facts: { readonly newTrackScore: number } };
@@ -75,6 +78,7 @@ export async function runVideoJob(parts: VideoJobParts, run: VideoJobRun): Promi
       },
     }),
     smoother: createSmoother({ timeConstantSeconds: config.smoothingSeconds, resume: past.sightings }),
+    minFaceness: config.minFaceness,
     framesInFlight: config.framesInFlight,
     signal: run.abort,
   });

@@ -2,8 +2,6 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { crop, makeTestModel, openPool, picture, type TestModel } from './fixtures/open-pool.ts';
 import { ORDERS } from './fixtures/orders.ts';
 
-vi.setConfig({ testTimeout: 30_000 });
-
 let model: TestModel;
 beforeAll(async () => {
   model = await makeTestModel();

@@ -5,8 +5,6 @@ import { writeTinyModel } from '../model/fixtures/tiny-model.ts';
 import { crop, makeTestModel, openPool, picture, redOf, type TestModel } from './fixtures/open-pool.ts';
 import { ORDERS } from './fixtures/orders.ts';
 
-vi.setConfig({ testTimeout: 30_000 });
-
 let model: TestModel;
 beforeAll(async () => {
   model = await makeTestModel();

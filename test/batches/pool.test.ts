@@ -3,8 +3,6 @@ import type { PoolStatistics, VisionPool } from '../../src/batches/index.ts';
 import { crop, makeTestModel, openPool, picture, redOf, type TestModel } from './fixtures/open-pool.ts';
 import { ORDERS } from './fixtures/orders.ts';
 
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
-
 let model: TestModel;
 /** One worker, batches of 4. */
 let pool: VisionPool;

@@ -1,10 +1,8 @@
 /** The program's own workers: real detector, real model, real photograph. */
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createVisionPool, type VisionPool } from '../../src/batches/index.ts';
 import type { RgbImage } from '../../src/domain.ts';
-
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
 
 const PHOTOGRAPH = 'node_modules/@vladmandic/face-api/demo/sample1.jpg';
 

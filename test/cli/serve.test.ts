@@ -1,11 +1,13 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../pipeline/support.ts';
-import { run, start } from './support.ts';
+import { processesNaming, run, start } from './support.ts';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 
@@ -44,6 +46,21 @@ describe('circumplex serve', () => {
       expect(await stderr).toBe('');
     },
   );
+
+  it('ends with `npm start`, which is all that a supervisor sees', async () => {
+    const dataDir = join(folder.path, 'npm');
+    const npm = spawn('npm', ['start', '--silent', '--', '--port', '0', '--data-dir', dataDir], {
+      cwd: fileURLToPath(new URL('../..', import.meta.url)),
+      env: { ...process.env, LOG_LEVEL: 'warn', WORKERS: '1', ENGINE_PROVIDER: 'cpu' },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const exited = once(npm, 'exit');
+    for await (const line of createInterface(npm.stdout)) if (line.startsWith('circumplex is ready')) break;
+    expect(await processesNaming(dataDir)).not.toEqual([]);
+    npm.kill('SIGTERM');
+    await exited;
+    await expect.poll(() => processesNaming(dataDir), { timeout: 10_000 }).toEqual([]);
+  });
 
   it('can be told to end while it is still starting', async () => {
     const { child, exited } = start(['serve', '--port', '0', '--data-dir', join(folder.path, 'early')], {

@@ -6,8 +6,6 @@ import { readFrames } from '../../src/frames/index.ts';
 import { probeMedia } from '../../src/ingest/index.ts';
 import { codeOf, decode, isAlive, type MediaFolder, mediaFolder, open, pattern } from './fixtures/media.ts';
 
-vi.setConfig({ testTimeout: 30_000 });
-
 let folder: MediaFolder;
 beforeAll(async () => {
   folder = await mediaFolder();

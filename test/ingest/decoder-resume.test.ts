@@ -1,7 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decode, EVERY_FRAME, type MediaFolder, mediaFolder, pattern, rate } from './fixtures/media.ts';
-
-vi.setConfig({ testTimeout: 30_000 });
 
 let folder: MediaFolder;
 beforeAll(async () => {

@@ -1,8 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decode, type MediaFolder, mediaFolder, pattern, probedTimes, rate } from './fixtures/media.ts';
-
-vi.setConfig({ testTimeout: 30_000 });
 
 let folder: MediaFolder;
 beforeAll(async () => {

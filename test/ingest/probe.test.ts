@@ -2,13 +2,11 @@ import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MediaFacts } from '../../src/domain.ts';
 import { readFrames } from '../../src/frames/index.ts';
 import { openDecoder, probeMedia } from '../../src/ingest/index.ts';
 import { codeOf, EVERY_FRAME, type MediaFolder, mediaFolder, pattern } from './fixtures/media.ts';
-
-vi.setConfig({ testTimeout: 30_000 });
 
 let folder: MediaFolder;
 beforeAll(async () => {

@@ -46,6 +46,27 @@ describe('createEngine', () => {
     }
   });
 
+  it('tells how sure the model is of a face, and is sure of each where the model does not say', async () => {
+    await writeTinyModel(folder);
+    await using silent = await open();
+    expect((await silent.infer(plainCrop(51, 0, 0), 1))[0]!.faceness).toBe(1);
+    const model = encodeOnnx(tinyNetwork({ faceness: true }));
+    const outputs = { affect: 'affect', expressions: 'expressions', uncertainty: 'uncertainty', faceness: 'faceness' };
+    await writeTinyModel(folder, { model, card: { outputs } });
+    await using telling = await open();
+    const readings = await telling.infer(packed(plainCrop(51, 9, 9), plainCrop(204, 9, 9)), 2);
+    expect(readings.map(({ faceness }) => faceness)).toEqual([expect.closeTo(0.2, 5), expect.closeTo(0.8, 5)]);
+  });
+
+  it('refuses a card that names an output which the file has not', async () => {
+    const outputs = { affect: 'affect', expressions: 'expressions', uncertainty: 'uncertainty', faceness: 'faceness' };
+    await writeTinyModel(folder, { card: { outputs } });
+    await expect(open()).rejects.toMatchObject({
+      code: 'ENGINE_UNAVAILABLE',
+      message: expect.stringContaining('faceness'),
+    });
+  });
+
   it('fails a batch whose numbers are not finite, and reads the next one', async () => {
     await writeTinyModel(folder);
     await using engine = await open();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { FaceReading, FoundFace, Frame, RgbImage } from '../../src/domain.ts';
+import type { CropReading, FoundFace, Frame, RgbImage } from '../../src/domain.ts';
 import { AppError } from '../../src/errors.ts';
 import { createSmoother } from '../../src/estimates/index.ts';
 import { createTracker } from '../../src/faces/index.ts';
@@ -60,10 +60,11 @@ function vision(overrides: Partial<Vision> = {}): Vision {
     async readFaces(_key: string, crops: readonly Uint8Array[]) {
       await turns(3 - (crops[0]![0]! % 3));
       return crops.map(
-        ([number]): FaceReading => ({
+        ([number]): CropReading => ({
           affect: { valence: number! / 100, arousal: 0 },
           expressions: [1, 0, 0, 0, 0, 0, 0, 0],
           uncertainty: 0.1,
+          faceness: 1,
         }),
       );
     },
@@ -81,6 +82,7 @@ function score(
     vision: parts,
     tracker: createTracker({ newTrackScore: 0.5, maxMissSeconds: 1 }),
     smoother: createSmoother({ timeConstantSeconds: 0 }),
+    minFaceness: 0.5,
     framesInFlight: options.framesInFlight ?? 4,
     signal: options.signal ?? new AbortController().signal,
   });
@@ -162,6 +164,35 @@ describe('scoreFrames', () => {
     expect(scored.map(({ estimate }) => estimate.faces.length)).toEqual([2, 2, 0, 2, 0, 2, 2]);
     expect(scored.map(({ failure }) => failure)).toEqual([null, null, failed, null, failed, null, null]);
     expect(scored[6]!.estimate.faces.map((face) => face.trackNumber)).toEqual([1, 2]);
+  });
+
+  it('takes what the network calls no face for none, and spends no track number on it', async () => {
+    const plain = vision();
+    const parts = vision({
+      // The left one is a face from the third frame on; the right one always is, but barely.
+      readFaces: async (key, crops) => {
+        const [left, right] = await plain.readFaces(key, crops);
+        return [
+          { ...left!, faceness: crops[0]![0]! < 2 ? 0.49 : 0.9 },
+          { ...right!, faceness: 0.5 },
+        ];
+      },
+    });
+    const scored = await collect(score(frames(4), parts));
+    expect(scored.map(({ estimate }) => estimate.faces.map(({ trackNumber, box }) => [trackNumber, box.x]))).toEqual([
+      [[1, 0.6]],
+      [[1, 0.6]],
+      [
+        [1, 0.6],
+        [2, 0.1],
+      ],
+      [
+        [1, 0.6],
+        [2, 0.1],
+      ],
+    ]);
+    // What was only needed to judge is neither stored nor published.
+    expect(scored[3]!.estimate.faces[0]).not.toHaveProperty('faceness');
   });
 
   it('reads nothing for a frame without a face', async () => {
