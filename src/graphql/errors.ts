@@ -13,8 +13,13 @@ const shaped = new WeakSet<GraphQLError>();
  * The one shape in which errors leave: a message that is safe, `extensions.code` of the closed table and
  * `extensions.retryable`. What is unknown becomes INTERNAL and goes to the log with its cause. Each error is counted once.
  */
-export function toGraphqlError(thrown: unknown, { log, traffic }: Reporting): GraphQLError {
+export function toGraphqlError(thrown: unknown, reporting: Reporting): GraphQLError {
   if (thrown instanceof GraphQLError && shaped.has(thrown)) return thrown;
+  return freshGraphqlError(thrown, reporting);
+}
+
+/** The same for what may be an error of an earlier request: yoga keeps those of a query that did not validate. */
+export function freshGraphqlError(thrown: unknown, { log, traffic }: Reporting): GraphQLError {
   const { error, code } = shape(thrown, log);
   traffic.refused(code);
   shaped.add(error);

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { createSchema, createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { Context } from './context.ts';
-import { toGraphqlError } from './errors.ts';
+import { freshGraphqlError, toGraphqlError } from './errors.ts';
 import { itemsLimitPlugin } from './items-limit.ts';
 import { limitsPlugin } from './limits.ts';
 import { Mutation } from './resolvers/mutations.ts';
@@ -56,7 +56,7 @@ function codedValidation(context: Context): Plugin {
     onValidate:
       () =>
       ({ result, setResult }) => {
-        setResult(result.map((error: unknown) => toGraphqlError(error, context)));
+        setResult(result.map((error: unknown) => freshGraphqlError(error, context)));
       },
   };
 }

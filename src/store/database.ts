@@ -37,7 +37,8 @@ export async function openDatabase(url: string, { readOnly = false } = {}): Prom
   if (readOnly && !existsSync(url.replace(/^file:/, ''))) {
     throw new AppError('STORE_FAILED', `There is no database ${url}; set DATA_DIR or DATABASE_URL to the server's.`);
   }
-  const database = new PrismaClient({ adapter: new PrismaBetterSqlite3({ url }) });
+  // The long format repeats the arguments of a call, names and estimates of people among them, in what goes to the log.
+  const database = new PrismaClient({ adapter: new PrismaBetterSqlite3({ url }), errorFormat: 'minimal' });
   try {
     for (const pragma of readOnly ? READING_PRAGMAS : PRAGMAS) await database.$queryRawUnsafe(`PRAGMA ${pragma}`);
     return database;
