@@ -5,7 +5,7 @@ import type { Store } from '../store/index.ts';
 import type { RetentionStatistics } from './types.ts';
 
 export interface RetentionOptions {
-  readonly store: Pick<Store, 'expiredStreams' | 'deleteStream' | 'deleteImagesBefore'>;
+  readonly store: Pick<Store, 'expiredStreams' | 'deleteStream' | 'deleteImagesBefore' | 'finishErasures'>;
   readonly log: Log;
   /** Age limit of everything, in days since its end; 0 leaves what has no limit of its own. */
   readonly retentionDays: number;
@@ -68,6 +68,9 @@ export function startRetention(options: RetentionOptions): Retention {
     try {
       await eraseStreams(now);
       await eraseImages(now);
+      if (!(await store.finishErasures())) {
+        log.warn('another program reads the database: erased rows stay in its write-ahead log until the next sweep');
+      }
       sweptAt = now;
     } catch (err) {
       if (closing.signal.aborted) return;

@@ -23,8 +23,7 @@ const PRAGMAS = [
 
 /** Beside a server at work, whose settings these are as well. */
 const READING_PRAGMAS = [`busy_timeout = ${BUSY_TIMEOUT_MS}`, 'query_only = ON', 'cache_size = -16384'];
-/** Longer than any write of ours: what still holds the database then is somebody else. */
-const PROBE_TIMEOUT_MS = 100;
+const IMPATIENT_TIMEOUT_MS = 100;
 
 /**
  * Opens the SQLite file of a `file:` URL, making it when missing; for reading alone it has to be there. Errors:
@@ -70,20 +69,30 @@ export async function guarded<T>(what: string, work: () => Promise<T>): Promise<
   }
 }
 
-/** Moves everything into the database file and empties the log, where the pages of erased rows would still be. */
-export async function emptyLog(database: Database): Promise<void> {
-  await database.$queryRawUnsafe('PRAGMA wal_checkpoint(TRUNCATE)');
+/**
+ * Moves everything into the database file and empties the log, where the pages of erased rows would still be. False when
+ * another process reads the database now.
+ */
+export async function emptyLog(database: Database): Promise<boolean> {
+  const [row] = await impatiently(database, () =>
+    database.$queryRawUnsafe<{ busy: number | bigint }[]>('PRAGMA wal_checkpoint(TRUNCATE)'),
+  );
+  return Number(row?.busy ?? 0) === 0;
 }
 
-/**
- * Really writes a page: a number of the file's head that nobody here uses gets the value that it has. A lock that
- * another process holds is a failure, not a wait, because SQLite would wait on our thread.
- */
+/** Really writes a page: a number of the file's head that nobody here uses gets the value that it has. */
 export async function writeProbe(database: Database): Promise<void> {
-  await database.$queryRawUnsafe(`PRAGMA busy_timeout = ${PROBE_TIMEOUT_MS}`);
-  try {
+  await impatiently(database, async () => {
     const [row] = await database.$queryRawUnsafe<{ user_version: number | bigint }[]>('PRAGMA user_version');
     await database.$executeRawUnsafe(`PRAGMA user_version = ${Number(row?.user_version ?? 0)}`);
+  });
+}
+
+/** For work that can be done another time: SQLite waits for other processes on our thread, where everybody waits with it. */
+async function impatiently<T>(database: Database, work: () => Promise<T>): Promise<T> {
+  await database.$queryRawUnsafe(`PRAGMA busy_timeout = ${IMPATIENT_TIMEOUT_MS}`);
+  try {
+    return await work();
   } finally {
     await database.$queryRawUnsafe(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
   }

@@ -1,18 +1,22 @@
-import { type Database, emptyLog } from './database.ts';
-import type { Step } from './turns.ts';
+import type { Database } from './database.ts';
+import type { Erasing } from './erasing.ts';
 
 /** Pictures erased in one statement: some kilobytes each. */
 const DELETED_AT_ONCE = 400;
 
 /** Whether there was one. */
-export async function deleteImage(database: Database, id: string): Promise<boolean> {
-  const { count } = await database.image.deleteMany({ where: { id } });
-  if (count > 0) await emptyLog(database);
+export async function deleteImage(database: Database, id: string, { step, emptyLog }: Erasing): Promise<boolean> {
+  const { count } = await step(() => database.image.deleteMany({ where: { id } }));
+  if (count > 0) await emptyLog();
   return count > 0;
 }
 
 /** Erases what was made before a moment, in steps, and resolves with the number of images. */
-export async function deleteImagesBefore(database: Database, moment: Date, step: Step): Promise<number> {
+export async function deleteImagesBefore(
+  database: Database,
+  moment: Date,
+  { step, emptyLog }: Erasing,
+): Promise<number> {
   let images = 0;
   let deleted: number;
   do {
@@ -24,6 +28,6 @@ export async function deleteImagesBefore(database: Database, moment: Date, step:
     });
     images += deleted;
   } while (deleted > 0);
-  if (images > 0) await step(() => emptyLog(database));
+  if (images > 0) await emptyLog();
   return images;
 }

@@ -1,14 +1,14 @@
 import { fileURLToPath } from 'node:url';
-import { AppError } from '../errors.ts';
 import { readSummary, readTimeline, readTrack, readTracks } from './aggregates.ts';
 import { guarded, openDatabase, writeProbe } from './database.ts';
+import { Eraser } from './erasing.ts';
 import { readFrames, readFramesAfter, readLastFrames, readProgress } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { deleteImage, deleteImagesBefore } from './images.ts';
 import { checkMigrated, migrate } from './migrate.ts';
 import { imageRow, streamRow, toImage, toStream } from './rows.ts';
 import { countStreams, deleteStream, expiredStreams, listStreams, unfinishedStreams, updateStream } from './streams.ts';
-import { type Step, Turns } from './turns.ts';
+import { Turns } from './turns.ts';
 import type { Store } from './types.ts';
 
 export interface StoreOptions {
@@ -39,12 +39,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const inTurn = <T>(what: string, work: () => Promise<T>): Promise<T> => turns.run(() => guarded(what, work));
   const read = <T>(what: string, work: () => Promise<T>): Promise<T> => inTurn(`read ${what}`, work);
   const write = <T>(what: string, work: () => Promise<T>): Promise<T> => inTurn(`write ${what}`, work);
-  const erase =
-    (signal: AbortSignal | undefined): Step =>
-    (work) => {
-      if (signal?.aborted === true) throw new AppError('ABORTED', 'The erasure was ended between two steps.');
-      return write('the deletion', work);
-    };
+  const eraser = new Eraser(database, turns);
 
   return {
     createStream: (stream) =>
@@ -58,7 +53,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     streams: (query) => read('the streams', () => listStreams(database, query)),
     unfinishedStreams: () => read('the streams', () => unfinishedStreams(database)),
     countStreams: () => read('the streams', () => countStreams(database)),
-    deleteStream: (id, signal) => deleteStream(database, id, erase(signal)),
+    deleteStream: (id, signal) => deleteStream(database, id, eraser.begin(signal)),
     expiredStreams: (expiry, limit) => read('the streams', () => expiredStreams(database, expiry, limit)),
 
     appendFrames: (frames) => writer.append(frames),
@@ -82,8 +77,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         const row = await database.image.findUnique({ where: { id } });
         return row === null ? null : toImage(row);
       }),
-    deleteImage: (id) => write('the deletion', () => deleteImage(database, id)),
-    deleteImagesBefore: (moment, signal) => deleteImagesBefore(database, moment, erase(signal)),
+    deleteImage: (id) => deleteImage(database, id, eraser.begin()),
+    deleteImagesBefore: (moment, signal) => deleteImagesBefore(database, moment, eraser.begin(signal)),
+    finishErasures: () => eraser.finish(),
 
     checkWritable: () => inTurn('be written to', () => writeProbe(database)),
     statistics: () => writer.statistics,

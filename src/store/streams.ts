@@ -2,9 +2,9 @@ import { STREAM_STATUSES, type StreamRecord, type StreamStatus } from '../domain
 import { AppError } from '../errors.ts';
 import { Prisma } from '../generated/prisma/client.ts';
 import { checkFirst } from './checks.ts';
-import { type Database, emptyLog } from './database.ts';
+import type { Database } from './database.ts';
+import type { Erasing } from './erasing.ts';
 import { streamRow, toStream } from './rows.ts';
-import type { Step } from './turns.ts';
 import type { DeletedCounts, Expiry, Page, StreamPatch, StreamQuery } from './types.ts';
 
 /** Frames erased in one statement: with their faces some 10 ms of our thread. */
@@ -73,9 +73,13 @@ export async function expiredStreams(
 
 /**
  * Erases in steps, so that other work gets its turn between them. A process that ends in the middle leaves a stream with
- * its later frames, which can be deleted again. Errors: NOT_FOUND, and what `step` throws.
+ * its later frames, which can be deleted again. Errors: NOT_FOUND, and what a step throws.
  */
-export async function deleteStream(database: Database, id: string, step: Step): Promise<DeletedCounts> {
+export async function deleteStream(
+  database: Database,
+  id: string,
+  { step, emptyLog }: Erasing,
+): Promise<DeletedCounts> {
   const before = await step(async () => {
     if ((await database.stream.findUnique({ where: { id } })) === null) {
       throw new AppError('NOT_FOUND', `There is no stream ${JSON.stringify(id)}.`);
@@ -94,6 +98,6 @@ export async function deleteStream(database: Database, id: string, step: Step): 
     frames += deleted;
   } while (deleted > 0);
   await step(() => database.stream.deleteMany({ where: { id } }));
-  await step(() => emptyLog(database));
+  await emptyLog();
   return { frames, ...before };
 }

@@ -1,6 +1,3 @@
-/** Runs one piece of a longer work in its turn. */
-export type Step = <T>(work: () => Promise<T>) => Promise<T>;
-
 /**
  * One piece of work at a time, in the order of asking. All of the database's work goes over one connection, and a
  * statement that slips between the BEGIN and the COMMIT of another piece would see rows that are not committed, or be

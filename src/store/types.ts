@@ -184,6 +184,12 @@ export interface Store extends AsyncDisposable {
   /** Erases the images made before a moment, in steps as `deleteStream` does; resolves with their number. Errors: ABORTED. */
   deleteImagesBefore(moment: Date, signal?: AbortSignal): Promise<number>;
 
+  /**
+   * Empties the write-ahead log of erased rows where an erasure could not, because another process read the database.
+   * False when one still does.
+   */
+  finishErasures(): Promise<boolean>;
+
   /** Writes to the database without changing anything in it, and waits for no other process. */
   checkWritable(): Promise<void>;
   statistics(): StoreStatistics;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { failingParts, type Readiness } from '../../src/graphql/probes.ts';
 import { makeVideo, openPipeline, photograph, temporaryFolder } from '../pipeline/support.ts';
-import { parseMetrics, valueOf } from '../support/prometheus.ts';
+import { parseMetrics, sampleOf } from '../support/prometheus.ts';
 import { openServer, type TestServer } from '../support/server.ts';
 
 interface Sqlite {
@@ -84,7 +84,7 @@ describe('the metrics of a server', () => {
   test('count each operation by its kind and each error once, whatever carries them', async () => {
     const before = await metrics();
     const grown = async (name: string, labels: Record<string, string>): Promise<number> =>
-      valueOf(await metrics(), name, labels)! - valueOf(before, name, labels)!;
+      sampleOf(await metrics(), name, labels)! - sampleOf(before, name, labels)!;
 
     await server.query('{ engine { name } }');
     await server.query('mutation { deleteImage(id: "x") }');
@@ -103,11 +103,11 @@ describe('the metrics of a server', () => {
     }
     const open = client.iterate({ query: 'subscription { streamStatus { id } }' });
     const next = open.next();
-    while (valueOf(await metrics(), 'circumplex_subscribers', { kind: 'status' }) !== 1);
-    expect(valueOf(await metrics(), 'circumplex_websocket_connections')).toBe(1);
+    while (sampleOf(await metrics(), 'circumplex_subscribers', { kind: 'status' }) !== 1);
+    expect(sampleOf(await metrics(), 'circumplex_websocket_connections')).toBe(1);
     await client.dispose();
     await next;
-    while (valueOf(await metrics(), 'circumplex_websocket_connections') !== 0);
+    while (sampleOf(await metrics(), 'circumplex_websocket_connections') !== 0);
 
     expect(await grown('circumplex_requests_total', { kind: 'query' })).toBe(2);
     expect(await grown('circumplex_requests_total', { kind: 'mutation' })).toBe(3);
@@ -129,7 +129,7 @@ describe('the metrics of a server', () => {
     await server.putMedia(Buffer.from('no video'));
     const after = await metrics();
     const grown = (name: string, labels: Record<string, string> = {}): number =>
-      valueOf(after, name, labels)! - valueOf(before, name, labels)!;
+      sampleOf(after, name, labels)! - sampleOf(before, name, labels)!;
     expect(grown('circumplex_images_total', { outcome: 'scored' })).toBe(1);
     expect(grown('circumplex_images_total', { outcome: 'failed' })).toBe(1);
     expect(grown('circumplex_image_latency_seconds_count')).toBe(1);
@@ -142,15 +142,15 @@ describe('the metrics of a server', () => {
   test('show a video at work, and that nothing of it is left', async () => {
     const video = await makeVideo(join(folder.path, 'long.mp4'), { frames: 1500 });
     const id = await server.submitVideo(video);
-    while (valueOf(await metrics(), 'circumplex_media_processes') !== 1);
+    while (sampleOf(await metrics(), 'circumplex_media_processes') !== 1);
     const busy = await metrics();
-    expect(valueOf(busy, 'circumplex_jobs_running')).toBe(1);
-    expect(valueOf(busy, 'circumplex_streams', { status: 'RUNNING' })).toBe(1);
+    expect(sampleOf(busy, 'circumplex_jobs_running')).toBe(1);
+    expect(sampleOf(busy, 'circumplex_streams', { status: 'RUNNING' })).toBe(1);
     await server.query('mutation ($id: ID!) { deleteStream(id: $id) { id } }', { id });
     const still = await metrics();
-    for (const name of ['circumplex_media_processes', 'circumplex_jobs_running']) expect(valueOf(still, name)).toBe(0);
+    for (const name of ['circumplex_media_processes', 'circumplex_jobs_running']) expect(sampleOf(still, name)).toBe(0);
     for (const queue of ['find', 'read', 'jobs', 'images', 'store']) {
-      expect(valueOf(still, 'circumplex_queue_items', { queue })).toBe(0);
+      expect(sampleOf(still, 'circumplex_queue_items', { queue })).toBe(0);
     }
   });
 });

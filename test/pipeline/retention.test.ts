@@ -1,4 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
@@ -9,6 +10,12 @@ import type { Store } from '../../src/store/index.ts';
 import { face, frame, streamRecord, testStore } from '../store/support.ts';
 import { ended, makeVideo, openPipeline, submit, temporaryFolder } from './support.ts';
 
+interface Sqlite {
+  prepare(sql: string): { all(): unknown[] };
+  exec(sql: string): void;
+  close(): void;
+}
+const Database = createRequire(import.meta.url)('better-sqlite3') as new (path: string) => Sqlite;
 const DAY_MS = 24 * 60 * 60 * 1000;
 const silent = pino({ level: 'silent' });
 
@@ -137,6 +144,24 @@ describe('erasure', () => {
     const after = await bytesOf(own.path);
     expect([marker, '0.123454321'].filter((text) => after.includes(text))).toEqual([]);
     expect(after.includes('another-name')).toBe(true);
+  });
+
+  test('that another program keeps out of the log waits for nobody, and is done by the next sweep', async () => {
+    await using own = await testStore();
+    for (let index = 0; index < 30; index++)
+      await own.store.createStream(endedStream(`s${index}`, 9, { name: 'the-name' }));
+    const reader = new Database(own.path);
+    reader.exec('BEGIN');
+    reader.prepare('SELECT count(*) FROM Stream').all();
+    const beganAtMs = performance.now();
+    expect((await sweep(own.store, 7)).lines).toContainEqual(expect.objectContaining({ level: 40 }));
+    // SQLite's own wait would be 5 s for each stream, on the thread that serves everybody.
+    expect(performance.now() - beganAtMs).toBeLessThan(30_000);
+    expect((await bytesOf(own.path)).includes('the-name')).toBe(true);
+    reader.exec('COMMIT');
+    reader.close();
+    expect((await sweep(own.store, 7)).lines).toEqual([]);
+    expect((await bytesOf(own.path)).includes('the-name')).toBe(false);
   });
 
   test('of one picture by a client leaves nothing in the files either', async () => {

@@ -51,7 +51,7 @@ function parseSample(line: string): Sample {
 }
 
 /** The value of one sample; undefined where there is none. */
-export function valueOf(
+export function sampleOf(
   families: ReadonlyMap<string, Family>,
   name: string,
   labels: Readonly<Record<string, string>> = {},
