@@ -101,7 +101,9 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
     stopStream,
     async deleteStream(id) {
       await stopStream(id);
-      return store.deleteStream(id);
+      const deleted = await store.deleteStream(id);
+      log.info({ streamId: id, frames: deleted.frames }, 'stream was erased');
+      return deleted;
     },
     async progress(id) {
       const live = jobs.progress(id);

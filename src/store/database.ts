@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3';
 import { AppError } from '../errors.ts';
-import { PrismaClient } from '../generated/prisma/client.ts';
+import { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 
 export type Database = PrismaClient;
 
@@ -36,8 +36,7 @@ export async function openDatabase(url: string, { readOnly = false } = {}): Prom
   if (readOnly && !existsSync(url.replace(/^file:/, ''))) {
     throw new AppError('STORE_FAILED', `There is no database ${url}; set DATA_DIR or DATABASE_URL to the server's.`);
   }
-  // The long format repeats the arguments of a call, names and estimates of people among them, in what goes to the log.
-  const database = new PrismaClient({ adapter: new PrismaBetterSqlite3({ url }), errorFormat: 'minimal' });
+  const database = new PrismaClient({ adapter: new PrismaBetterSqlite3({ url }) });
   try {
     for (const pragma of readOnly ? READING_PRAGMAS : PRAGMAS) await database.$queryRawUnsafe(`PRAGMA ${pragma}`);
     return database;
@@ -63,10 +62,19 @@ export async function guarded<T>(what: string, work: () => Promise<T>): Promise<
       'STORE_FAILED',
       `The database could not ${what}; see that its disk is not full, then try again.`,
       {
-        cause,
+        cause: withoutValues(cause),
       },
     );
   }
+}
+
+/**
+ * Causes go to the log. Prisma repeats the whole call that it does not accept, names and estimates of people with it;
+ * the last line alone says what is wrong.
+ */
+function withoutValues(cause: unknown): unknown {
+  if (!(cause instanceof Prisma.PrismaClientValidationError)) return cause;
+  return new Error(`${cause.name}: ${cause.message.trimEnd().split('\n').at(-1)}`);
 }
 
 /**

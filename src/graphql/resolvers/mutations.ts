@@ -1,5 +1,5 @@
 import type { Sampling } from '../../domain.ts';
-import { AppError, toAppError } from '../../errors.ts';
+import { AppError, ERROR_KINDS, toAppError } from '../../errors.ts';
 import type { MutationResolvers } from '../../generated/graphql.ts';
 import type { Context } from '../context.ts';
 
@@ -62,7 +62,10 @@ async function analyzeOne(upload: File | Promise<File>, store: boolean, { pipeli
   } catch (thrown) {
     const { code, message, retryable, cause } = toAppError(thrown);
     traffic.refused(code);
-    if (code === 'INTERNAL') log.error({ err: cause ?? thrown }, 'a picture failed in an unknown way');
+    // The cause alone: the message names the file. Too many pictures at once are no fault of the server.
+    if (ERROR_KINDS[code].status >= 500 && code !== 'OVERLOADED') {
+      log.error({ code, err: cause ?? thrown }, 'a picture failed');
+    }
     return { name, analysis: null, error: { code, message, retryable } };
   }
 }
