@@ -22,6 +22,7 @@ const CHECKS = [
   ['detector', 'tsx', 'scripts/convert-detector.ts', '--check'],
   ['notice', 'node', 'scripts/notice.mjs', '--check'],
   ['files', 'node', 'scripts/check-files.mjs'],
+  ['documents', 'node', 'scripts/check-docs.mjs'],
 ];
 
 /** Checks at work at once; types and promises each keep a core busy. */

@@ -44,6 +44,8 @@ export async function main(argv: readonly string[]): Promise<number> {
 async function serve(flags: SettingFlags): Promise<number> {
   const config = loadConfig({ environment: process.env, flags });
   const log = createLog({ level: config.logLevel });
+  // Whatever is made from here on holds estimates of people: it is for the server's user alone.
+  process.umask(0o077);
   using end = listenForEnd({
     limitSeconds: config.shutdownSeconds,
     onHardEnd: (reason) => log.error({ reason }, 'ended the hard way; unfinished videos go on at the next start'),

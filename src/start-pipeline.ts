@@ -23,7 +23,10 @@ export interface RunningPipeline extends AsyncDisposable {
 
 /** Starts the networks as the settings say. Errors: ENGINE_UNAVAILABLE, ABORTED. */
 export function openVision(config: Config, { log, signal }: StartOptions): Promise<VisionPool> {
+  // Room for every caller that the settings allow at once: a job is held back, never refused.
+  const callers = config.concurrentJobs * config.framesInFlight + config.concurrentImages;
   return createVisionPool({
+    maxWaiters: callers,
     workers: config.workers,
     maxBatch: config.maxBatch,
     maxWaitMs: config.batchWaitMs,

@@ -19,6 +19,8 @@ export interface GraphqlServer extends AsyncDisposable {
 }
 
 const MEDIA_PATH = '/media';
+/** Of all kinds together, WebSockets included; further ones are closed as they come. Each costs some 20 KB. */
+const MAX_CONNECTIONS = 2000;
 /** Operations and their variables. */
 const MAX_JSON_BYTES = 1024 * 1024;
 /** Largest multipart request, in sizes of the largest picture. */
@@ -44,6 +46,7 @@ export async function startServer(parts: Omit<Context, 'closing' | 'traffic'>): 
   const server = createServer(listener(context, { yoga, probes: createProbes(context, metrics) }));
   // An upload may take hours; what must not is the time until its headers have come, or between two of its parts.
   server.requestTimeout = 0;
+  server.maxConnections = MAX_CONNECTIONS;
   try {
     await listen(server, { host: config.host, port: config.port });
   } catch (thrown) {

@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream';
 import type { MediaFacts, Sampling, StreamWarning } from '../domain.ts';
 import { AppError } from '../errors.ts';
+import type { Complaints } from './complaints.ts';
 import { decodeArguments } from './ffmpeg-arguments.ts';
 import { FrameClock } from './frame-clock.ts';
 import { aborted, type MediaExit, MediaProcess } from './media-process.ts';
@@ -46,7 +47,9 @@ export interface Decoder extends AsyncDisposable {
    * MEDIA_DAMAGED when not one frame came out, FFMPEG_MISSING, ABORTED after the signal or the disposal, INTERNAL when
    * somebody else killed ffmpeg. Needs no handler.
    */
-  readonly ended: Promise<{ readonly warnings: readonly StreamWarning[] }>;
+  readonly ended: Promise<void>;
+  /** What had to be skipped or mended so far; complete once `ended` has settled. */
+  warnings(): readonly StreamWarning[];
   /** Process id of ffmpeg, once it has been started; for logs. */
   readonly processId: Promise<number>;
 }
@@ -68,12 +71,13 @@ export function openDecoder(path: string, options: DecoderOptions): Decoder {
     frameTicks: Math.round(TICKS_PER_SECOND / (media.framesPerSecond ?? 25)),
   });
   const running = enter(path, { ...options, signal });
+  let complaints: Complaints | null = null;
   const processId = running.then(({ pid }) => pid);
   const ended = running.then(async (ffmpeg) => {
+    complaints = ffmpeg.complaints;
     const exit = await ffmpeg.closed;
     if (signal.aborted) throw aborted(signal);
     checkExit(exit, ffmpeg);
-    return { warnings: [...ffmpeg.complaints.warnings(), ...clock.warnings()] };
   });
   // Whoever reads the frames learns of a failure from them.
   for (const promise of [processId, ended]) promise.catch(() => {});
@@ -83,6 +87,7 @@ export function openDecoder(path: string, options: DecoderOptions): Decoder {
     metadata: lateStream(running.then(({ side }) => side!)),
     timeOf: (ticks) => clock.timeOf(ticks),
     ended,
+    warnings: () => [...(complaints?.warnings() ?? []), ...clock.warnings()],
     processId,
     async [Symbol.asyncDispose]() {
       disposal.abort(new AppError('ABORTED', 'The decoding was given up.'));

@@ -38,18 +38,21 @@ async function* generate(
   const place = resumeAfter === undefined ? {} : { afterPtsSeconds: resumeAfter.ptsSeconds };
   try {
     await using decoder = openDecoder(path, { media, sampling, maxSidePixels, ...place, signal });
-    for await (const { ptsSeconds, image } of readFrames(decoder)) {
-      yield {
-        sequence: sequence++,
-        ptsSeconds,
-        capturedAt: null,
-        image,
-        sourceWidth: media.width,
-        sourceHeight: media.height,
-        skippedBefore: 0,
-      };
+    try {
+      for await (const { ptsSeconds, image } of readFrames(decoder)) {
+        yield {
+          sequence: sequence++,
+          ptsSeconds,
+          capturedAt: null,
+          image,
+          sourceWidth: media.width,
+          sourceHeight: media.height,
+          skippedBefore: 0,
+        };
+      }
+    } finally {
+      warnings.push(...decoder.warnings());
     }
-    warnings.push(...(await decoder.ended).warnings);
   } catch (thrown) {
     // Killing ffmpeg looks like a broken file to its reader; whoever gave the signal knows better.
     if (!signal.aborted) throw thrown;

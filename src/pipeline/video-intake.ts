@@ -51,7 +51,7 @@ export class VideoIntake {
     if (this.#claims.has(uploadId)) {
       throw new AppError('BAD_INPUT', 'Another stream works on this upload; upload the file again for a second one.');
     }
-    using _place = jobs.reserve();
+    using place = jobs.reserve();
     this.#claims.add(uploadId);
     try {
       const media = await this.#probe(path, input);
@@ -80,6 +80,8 @@ export class VideoIntake {
           return stream;
         }),
       );
+      // The job counts from here on.
+      place[Symbol.dispose]();
       return await stored;
     } catch (thrown) {
       this.#claims.delete(uploadId);

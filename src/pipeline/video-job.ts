@@ -35,6 +35,8 @@ export interface VideoJobRun {
   readonly abort: AbortSignal;
   /** Given as soon as the job knows where it begins. */
   readonly began: (progress: LiveProgress) => void;
+  /** Given once, however the run ends: all warnings of the stream, old and new. */
+  readonly warned: (warnings: readonly StreamWarning[]) => void;
 }
 
 /**
@@ -44,11 +46,10 @@ export interface VideoJobRun {
 const WRITES_IN_FLIGHT = 32;
 
 /**
- * Resolves with the stream's warnings, old and new, once every frame that was scored is stored and published. Goes on
- * after the last stored frame if there is one. Errors: those of the medium, WORKER_FAILED never, ENGINE_UNAVAILABLE,
+ * Resolves once every frame that was scored is stored and published. Goes on after the last stored frame if there is one. Errors: those of the medium, WORKER_FAILED never, ENGINE_UNAVAILABLE,
  * OVERLOADED, STORE_FAILED, ABORTED.
  */
-export async function runVideoJob(parts: VideoJobParts, run: VideoJobRun): Promise<readonly StreamWarning[]> {
+export async function runVideoJob(parts: VideoJobParts, run: VideoJobRun): Promise<void> {
   const { config, store, hub, vision } = parts;
   const { stream } = run;
   const { media } = stream;
@@ -93,16 +94,19 @@ export async function runVideoJob(parts: VideoJobParts, run: VideoJobRun): Promi
     return one;
   });
   let framesStored = past.frames;
-  for await (const one of stored) {
-    framesStored += 1;
-    progress.frameStored(one.estimate.ptsSeconds, one.estimate.faces.length);
-    parts.frameStored?.(one);
-    hub.publish(one.estimate);
+  try {
+    for await (const one of stored) {
+      framesStored += 1;
+      progress.frameStored(one.estimate.ptsSeconds, one.estimate.faces.length);
+      parts.frameStored?.(one);
+      hub.publish(one.estimate);
+    }
+  } finally {
+    run.warned(addWarnings(warnings, video.warnings));
   }
   if (framesStored === 0 && !run.stop.aborted) {
     throw new AppError('MEDIA_DAMAGED', 'Not one frame of the video could be decoded; encode it anew and try again.');
   }
-  return addWarnings(warnings, video.warnings);
 }
 
 const FAILED_FRAMES = 'Frames were stored without faces because a worker failed over them.';

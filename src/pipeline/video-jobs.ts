@@ -27,6 +27,8 @@ interface Job {
   /** Why it ends early: a stop makes the stream STOPPED, a shutdown leaves its status for the next start. */
   endedBy: 'stop' | 'shutdown' | null;
   progress: LiveProgress | null;
+  /** All warnings of the stream once its run is over; `null` before. */
+  warnings: readonly StreamWarning[] | null;
   /** Settles, never rejects, when nothing of the job works any more and its status is stored. */
   done: Promise<void>;
 }
@@ -104,6 +106,7 @@ export class VideoJobs implements AsyncDisposable {
       abort: new AbortController(),
       endedBy: null,
       progress: null,
+      warnings: null,
       done: Promise.resolve(),
     };
     this.#jobs.set(id, job);
@@ -149,13 +152,10 @@ export class VideoJobs implements AsyncDisposable {
     } catch {
       return; // Whoever made the stream has the error in hand; there is nothing to run.
     }
-    let warnings = stream.warnings;
     try {
-      await this.#turns.run(async () => {
-        warnings = await this.#run(job, stream);
-      }, job.stop.signal);
-      if (job.endedBy === 'shutdown') return;
-      await this.finish(stream.id, { status: job.endedBy === 'stop' ? 'STOPPED' : 'COMPLETED', warnings });
+      await this.#turns.run(() => this.#run(job, stream), job.stop.signal);
+      if (job.endedBy === 'shutdown') await this.#leave(job, stream);
+      else await this.#finish(job, { status: job.endedBy === 'stop' ? 'STOPPED' : 'COMPLETED' });
     } catch (thrown) {
       await this.#fail(job, stream, thrown).catch((cause: unknown) => {
         log.error(
@@ -166,7 +166,7 @@ export class VideoJobs implements AsyncDisposable {
     }
   }
 
-  async #run(job: Job, stream: StreamRecord): Promise<readonly StreamWarning[]> {
+  async #run(job: Job, stream: StreamRecord): Promise<void> {
     const { store, hub, uploads, log } = this.#parts;
     const startedAt = stream.startedAt ?? new Date();
     hub.publishStatus(await store.updateStream(stream.id, { status: 'RUNNING', startedAt }));
@@ -178,7 +178,7 @@ export class VideoJobs implements AsyncDisposable {
         { cause },
       );
     });
-    return runVideoJob(this.#parts, {
+    await runVideoJob(this.#parts, {
       stream,
       path,
       stop: job.stop.signal,
@@ -186,19 +186,28 @@ export class VideoJobs implements AsyncDisposable {
       began: (progress) => {
         job.progress = progress;
       },
+      warned: (warnings) => {
+        job.warnings = warnings;
+      },
     });
   }
 
   async #fail(job: Job, stream: StreamRecord, thrown: unknown): Promise<void> {
     const { log } = this.#parts;
-    if (job.endedBy === 'shutdown') return;
-    if (job.endedBy === 'stop') {
-      await this.finish(stream.id, { status: 'STOPPED' });
-      return;
-    }
+    if (job.endedBy === 'shutdown') return this.#leave(job, stream);
+    if (job.endedBy === 'stop') return this.#finish(job, { status: 'STOPPED' });
     const { code, message } = toAppError(thrown);
     log.warn({ streamId: stream.id, code, err: thrown }, 'stream failed');
-    await this.finish(stream.id, { status: 'FAILED', error: { code, message } });
+    await this.#finish(job, { status: 'FAILED', error: { code, message } });
+  }
+
+  /** A stream that the next start goes on with: what was read of it will not be read again, so its faults are kept now. */
+  async #leave({ warnings }: Job, { id }: StreamRecord): Promise<void> {
+    if (warnings !== null) await this.#parts.store.updateStream(id, { warnings });
+  }
+
+  async #finish({ id, warnings }: Job, end: Pick<StreamRecord, 'status'> & Partial<StreamRecord>): Promise<void> {
+    await this.finish(id, { ...end, ...(warnings === null ? {} : { warnings }) });
   }
 
   /** Stores the end of a stream, removes its file, publishes the end. Errors: NOT_FOUND, STORE_FAILED. */

@@ -179,7 +179,7 @@ export interface Store extends AsyncDisposable {
 
   saveImage(image: ImageAnalysis): Promise<void>;
   image(id: string): Promise<ImageAnalysis | null>;
-  /** Whether there was one. Erases it from the write-ahead log as well. */
+  /** Erases a picture's estimates, also from the write-ahead log. Whether there were any. */
   deleteImage(id: string): Promise<boolean>;
   /** Erases the images made before a moment, in steps as `deleteStream` does; resolves with their number. Errors: ABORTED. */
   deleteImagesBefore(moment: Date, signal?: AbortSignal): Promise<number>;

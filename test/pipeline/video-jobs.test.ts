@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FrameEstimate } from '../../src/domain.ts';
 import type { RunningPipeline } from '../../src/start-pipeline.ts';
-import { allFrames, ended, framesStored, makeVideo, openPipeline, submit, temporaryFolder } from './support.ts';
+import { allFrames, ended, ffmpeg, framesStored, makeVideo, openPipeline, submit, temporaryFolder } from './support.ts';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let running: RunningPipeline;
@@ -116,13 +116,52 @@ describe('a video job', () => {
     expect(pipeline.statistics()).toMatchObject({ jobsRunning: 0, jobsQueued: 0 });
   });
 
-  it('goes on over a damaged middle and says so', async () => {
-    const { pipeline, store } = running;
+  /** The long video with twenty thousand bytes overwritten. */
+  async function damagedVideo(): Promise<string> {
     const path = join(folder.path, 'damaged.mp4');
     const bytes = await readFile(longVideo);
     const start = Math.floor(bytes.length / 4);
     bytes.fill(0x55, start, start + 20_000);
     await writeFile(path, bytes);
+    return path;
+  }
+
+  it('keeps what was damaged before a stop of the server, which the next start will not see again', async () => {
+    const data = join(folder.path, 'damaged');
+    const path = await damagedVideo();
+    let id: string;
+    {
+      await using first = await openPipeline(data);
+      ({ id } = await submit(first.pipeline, path, { framesPerSecond: 1 }));
+      await framesStored(first.pipeline, id, 25);
+    }
+    await using second = await openPipeline(data);
+    const record = await ended(second.pipeline, id);
+    expect(record.status).toBe('COMPLETED');
+    expect(record.warnings.map(({ code }) => code)).toContain('MEDIA_DAMAGED');
+  });
+
+  it('keeps what was damaged when it is stopped', async () => {
+    const { pipeline } = running;
+    const stream = await submit(pipeline, await damagedVideo(), { framesPerSecond: 1 });
+    await framesStored(pipeline, stream.id, 25);
+    const { warnings } = await pipeline.stopStream(stream.id);
+    expect(warnings.map(({ code }) => code)).toContain('MEDIA_DAMAGED');
+  });
+
+  it('is held back, not refused, however many frames of however many videos the settings allow at once', async () => {
+    // More than the queue of pictures and its usual waiting room hold: 8 x 64 against 64 + 256.
+    await using wide = await openPipeline(join(folder.path, 'wide'), { CONCURRENT_JOBS: '8', FRAMES_IN_FLIGHT: '64' });
+    const path = join(folder.path, 'wall.mp4');
+    await ffmpeg('-f', 'lavfi', '-i', 'color=gray:size=160x90:rate=25', '-frames:v', '70', path);
+    const streams = await Promise.all(Array.from({ length: 8 }, () => submit(wide.pipeline, path)));
+    const records = await Promise.all(streams.map(({ id }) => ended(wide.pipeline, id)));
+    expect(records.map(({ status, error }) => error?.message ?? status)).toEqual(Array(8).fill('COMPLETED'));
+  });
+
+  it('goes on over a damaged middle and says so', async () => {
+    const { pipeline, store } = running;
+    const path = await damagedVideo();
     const stream = await submit(pipeline, path, { framesPerSecond: 1 });
     const record = await ended(pipeline, stream.id);
     expect(record.status).toBe('COMPLETED');

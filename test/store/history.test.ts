@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { FrameEstimate } from '../../src/domain.ts';
@@ -318,10 +318,12 @@ describe('streams', () => {
 });
 
 test('images are kept, read and erased', async () => {
+  await using own = await testStore();
+  const { store } = own;
   const image = {
     id: randomUUID(),
     createdAt: new Date(),
-    name: null,
+    name: 'a-name-to-look-for.jpg',
     width: 10,
     height: 20,
     faces: [face(1), face(2)],
@@ -332,4 +334,8 @@ test('images are kept, read and erased', async () => {
   expect(await store.deleteImage(image.id)).toBe(true);
   expect(await store.deleteImage(image.id)).toBe(false);
   expect(await store.image(image.id)).toBeNull();
+  // Neither the database nor its log has the bytes any more.
+  for (const file of [own.path, `${own.path}-wal`]) {
+    expect(readFileSync(file).includes('a-name-to-look-for'), file).toBe(false);
+  }
 });

@@ -1,8 +1,7 @@
-"""Training pictures as one tensor and their augmentation in whole batches."""
+"""Training pictures as tensors, as `prepare` and `faceness` wrote them."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,44 +10,83 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from circumplex_training.alignment import fit_similarity
+from circumplex_training.alignment import TEMPLATE, fit_similarity, widened
 from circumplex_training.labels import affect_proxy, majority_labels, soft_labels
 
 
 @dataclass(frozen=True)
 class FaceSet:
     """N faces: pictures N 1 S S uint8; transforms N 2 3 from the crop's side [0, 1] to the picture's [0, 1]; expression
-    shares N 8; proxy affect N 2; majority class N, -1 where the raters disagree."""
+    shares N 8, zeros where unknown; affect N 2, NaN where unknown; class N, -1 where there is none or the raters
+    disagree. `is_proxy` tells that affect was worked out from expressions."""
 
     pictures: Tensor
     transforms: Tensor
     shares: Tensor
     affect: Tensor
     majority: Tensor
+    is_proxy: bool
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def first(self, count: int) -> FaceSet:
+        """The first `count` faces, or all where there are fewer."""
+        parts = (part[:count] for part in (self.pictures, self.transforms, self.shares, self.affect, self.majority))
+        return FaceSet(*parts, self.is_proxy)
+
+
+@dataclass(frozen=True)
+class FacenessSet:
+    """N crops without other labels: pictures N 1 S S uint8, transforms N 2 3 as in FaceSet, kind of each."""
+
+    pictures: Tensor
+    transforms: Tensor
+    kind: np.ndarray
 
     def __len__(self) -> int:
         return len(self.pictures)
 
 
-def load_faces(path: Path, split: str, template: np.ndarray) -> FaceSet:
-    """Faces of one split that have at least one clear vote, or all of them in another split than `train`."""
+def load_faces(path: Path, split: str) -> FaceSet:
+    """Faces of one split; of `train`, those alone that have a label to learn from."""
     packed = np.load(path)
-    shares, has_votes = soft_labels(packed["votes"])
-    majority = majority_labels(packed["votes"], packed["unknown"])
     keep = packed["split"] == split
+    is_proxy = "votes" in packed
+    if is_proxy:
+        shares, has_label = soft_labels(packed["votes"])
+        majority = majority_labels(packed["votes"], packed["unknown"])
+        affect = np.where(has_label[:, None], affect_proxy(shares), np.nan).astype(np.float32)
+        has_label &= packed["unknown"] * 2 <= packed["votes"].sum(axis=1) + packed["unknown"]
+    else:
+        majority, affect = packed["expression"].astype(np.int64), packed["affect"]
+        shares = (majority[:, None] == np.arange(8)).astype(np.float32)
+        has_label = (majority >= 0) | ~np.isnan(affect).any(axis=1)
     if split == "train":
-        unknown_wins = packed["unknown"] * 2 > packed["votes"].sum(axis=1) + packed["unknown"]
-        keep &= has_votes & ~unknown_wins
+        keep &= has_label
     side = packed["pictures"].shape[1]
     landmarks = packed["landmarks"][keep] / side
     # A face that the detector misses keeps its picture's own frame, which is the template's on average.
-    landmarks = np.where(np.isnan(landmarks), template, landmarks)
+    landmarks = np.where(np.isnan(landmarks), TEMPLATE, landmarks)
     return FaceSet(
         pictures=torch.from_numpy(packed["pictures"][keep]).unsqueeze(1),
-        transforms=torch.from_numpy(fit_similarity(template, landmarks)),
+        transforms=torch.from_numpy(fit_similarity(TEMPLATE, landmarks)),
         shares=torch.from_numpy(shares[keep]),
-        affect=torch.from_numpy(affect_proxy(shares[keep])),
+        affect=torch.from_numpy(affect[keep]),
         majority=torch.from_numpy(majority[keep]),
+        is_proxy=is_proxy,
+    )
+
+
+def load_faceness(path: Path, split: str) -> FacenessSet:
+    """What `faceness` collected for one split."""
+    packed = np.load(path)
+    keep = packed["split"] == split
+    points = widened(TEMPLATE, float(packed["view"]))[None].repeat(int(keep.sum()), axis=0)
+    return FacenessSet(
+        pictures=torch.from_numpy(packed["pictures"][keep]).unsqueeze(1),
+        transforms=torch.from_numpy(fit_similarity(TEMPLATE, points)),
+        kind=packed["kind"][keep],
     )
 
 
@@ -62,52 +100,8 @@ def sample(pictures: Tensor, transforms: Tensor, size: int) -> Tensor:
     return warped / 127.5 - 1
 
 
-def random_transforms(count: int, generator: torch.Generator) -> Tensor:
-    """Flips, turns to 15 degrees, scales .85 to 1.18, shifts to 7 % about the crop's centre: N 3 3, crop to crop."""
-
-    def uniform(low: float, high: float) -> Tensor:
-        return torch.rand(count, generator=generator) * (high - low) + low
-
-    angle, scale = uniform(-15, 15) * math.pi / 180, torch.exp(uniform(math.log(0.85), math.log(1.18)))
-    flip = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
-    cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
-    centre_x, centre_y = 0.5 + uniform(-0.07, 0.07), 0.5 + uniform(-0.07, 0.07)
-    zero, one = torch.zeros(count), torch.ones(count)
-    rows = [
-        torch.stack([cos * flip, -sin, centre_x - 0.5 * (cos * flip - sin)], dim=1),
-        torch.stack([sin * flip, cos, centre_y - 0.5 * (sin * flip + cos)], dim=1),
-        torch.stack([zero, zero, one], dim=1),
-    ]
-    return torch.stack(rows, dim=1)
-
-
-def degrade(grey: Tensor, generator: torch.Generator) -> Tensor:
-    """Light, contrast, low resolution, blur, sharpening, noise and covered patches, each on a share of the batch."""
-    count, size = len(grey), grey.shape[-1]
-
-    def uniform(low: float, high: float) -> Tensor:
-        return torch.rand(count, 1, 1, 1, generator=generator) * (high - low) + low
-
-    mean = grey.mean(dim=(2, 3), keepdim=True)
-    grey = (grey - mean) * uniform(0.6, 1.5) + mean + uniform(-0.3, 0.3)
-    small = F.interpolate(grey, size=int(torch.randint(18, 40, (1,), generator=generator)), mode="area")
-    coarse = F.interpolate(small, size=size, mode="bilinear", align_corners=False)
-    blurred = F.avg_pool2d(F.pad(grey, (1, 1, 1, 1), mode="replicate"), 3, 1)
-    pick = uniform(0, 1)
-    # Served crops are sharper than enlarged 48-pixel pictures: some of these are sharpened.
-    sharpened = grey + (grey - blurred) * uniform(0.5, 2.0)
-    grey = torch.where(pick < 0.2, coarse, torch.where(pick < 0.35, blurred, torch.where(pick < 0.7, sharpened, grey)))
-    noisy = uniform(0, 1) < 0.3
-    grey = grey + noisy * uniform(0, 0.12) * torch.randn(grey.shape, generator=generator)
-    covered = uniform(0, 1) < 0.25
-    rows, columns = torch.arange(size).view(1, 1, size, 1), torch.arange(size).view(1, 1, 1, size)
-    top, left = uniform(-0.1, 0.9) * size, uniform(-0.1, 0.9) * size
-    height, width = uniform(0.1, 0.4) * size, uniform(0.1, 0.4) * size
-    patch = (rows >= top) & (rows < top + height) & (columns >= left) & (columns < left + width)
-    return torch.where(covered & patch, uniform(-1, 1), grey).clamp(-1.0, 1.0)
-
-
-def training_batch(faces: FaceSet, rows: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """The augmented pictures of `rows`: B 1 size size in [-1, 1]."""
-    transforms = faces.transforms[rows] @ random_transforms(len(rows), generator)
-    return degrade(sample(faces.pictures[rows], transforms, size), generator)
+def served_crops(faces: FaceSet | FacenessSet, rows: Tensor, size: int) -> np.ndarray:
+    """Crops of `rows` as the exported network takes them: B size size 3 uint8."""
+    grey = sample(faces.pictures[rows], faces.transforms[rows], size)
+    crops = ((grey + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).expand(-1, -1, -1, 3)
+    return crops.contiguous().numpy()

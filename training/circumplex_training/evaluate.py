@@ -1,64 +1,227 @@
-"""Figures of an exported model on FER+ `val`, through onnxruntime and the crops as served.
+"""Figures of an exported model, through onnxruntime and with crops as served: Markdown and a plot.
 
-python -m circumplex_training.evaluate --model ../models/affect --faces ferplus.npz
+python -m circumplex_training.evaluate --model ../models/affect --faces faces.npz --output report
+python -m circumplex_training.evaluate --model ../models/affect --data AFFECTNET_FOLDER_OR_CSV \\
+    --detector ../models/detector --output report
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 
-from circumplex_training.data import load_faces, sample
+from circumplex_training import metrics
+from circumplex_training.data import FacenessSet, FaceSet, load_faceness, load_faces, served_crops
 from circumplex_training.labels import CLASSES
-from circumplex_training.losses import concordance
-from circumplex_training.network import CROP_SIZE
+from circumplex_training.prepare import prepare
+from circumplex_training.served import Answers, ServedModel
+
+AXES = ("valence", "arousal")
 
 
-def evaluate_onnx(model: Path, faces_path: Path, template: np.ndarray, split: str = "val") -> dict[str, object]:
-    """Majority accuracy (with the number of pictures), recall of each class, proxy concordance and RMSE."""
-    faces = load_faces(faces_path, split, template)
-    runtime = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
-    affects, predictions = [], []
-    for rows in torch.arange(len(faces)).split(64):
-        grey = sample(faces.pictures[rows], faces.transforms[rows], CROP_SIZE)
-        crops = ((grey + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).expand(-1, -1, -1, 3)
-        affect, expressions = runtime.run(["affect", "expressions"], {"crops": crops.contiguous().numpy()})
-        affects.append(affect)
-        predictions.append(expressions.argmax(axis=1))
-    affect, predicted = torch.from_numpy(np.concatenate(affects)), np.concatenate(predictions)
-    majority = faces.majority.numpy()
-    clear, voted = majority >= 0, faces.shares.sum(dim=1) > 0
-    ccc = concordance(affect[voted], faces.affect[voted]).tolist()
-    rmse = ((affect[voted] - faces.affect[voted]) ** 2).mean(dim=0).sqrt().tolist()
-    recall = {
-        name: round(float((predicted[majority == index] == index).mean()), 3)
-        for index, name in enumerate(CLASSES)
-        if (majority == index).any()
-    }
-    return {
-        "set": f"FER+ {split}",
-        "majorityAccuracy": round(float((predicted[clear] == majority[clear]).mean()), 4),
-        "majorityPictures": int(clear.sum()),
-        "recall": recall,
-        "proxyCcc": {"valence": round(ccc[0], 4), "arousal": round(ccc[1], 4)},
-        "proxyRmse": {"valence": round(rmse[0], 4), "arousal": round(rmse[1], 4)},
-        "proxyPictures": int(voted.sum()),
-    }
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model says of a set beside what the set says. `rated`, `clear`: N booleans, who has affect, a class."""
+
+    answers: Answers
+    affect: np.ndarray
+    label: np.ndarray
+    rated: np.ndarray
+    clear: np.ndarray
+    is_proxy: bool
+
+    @property
+    def predicted(self) -> np.ndarray:
+        return self.answers.expressions.argmax(axis=1)
+
+
+def crops_of(faces: FaceSet | FacenessSet, size: int) -> np.ndarray:
+    """All crops of a set: N size size 3 uint8."""
+    return np.concatenate([served_crops(faces, rows, size) for rows in torch.arange(len(faces)).split(256)])
+
+
+def run(model: ServedModel, faces: FaceSet) -> Evaluation:
+    affect, label = faces.affect.numpy(), faces.majority.numpy()
+    rated = ~np.isnan(affect).any(axis=1)
+    return Evaluation(model.read(crops_of(faces, model.size)), affect, label, rated, label >= 0, faces.is_proxy)
+
+
+def summary(result: Evaluation, name: str) -> dict[str, object]:
+    """What a card says of a model: accuracy with the number of pictures, recall of each class, affect."""
+    predicted, label, clear = result.predicted, result.label, result.clear
+    prefix = "proxy" if result.is_proxy else "affect"
+    figures: dict[str, object] = {"set": name}
+    if clear.any():
+        figures |= {
+            "majorityAccuracy": round(metrics.accuracy(predicted[clear], label[clear]), 4),
+            "majorityPictures": int(clear.sum()),
+            "recall": {
+                expression: round(float((predicted[label == index] == index).mean()), 3)
+                for index, expression in enumerate(CLASSES)
+                if (label == index).any()
+            },
+        }
+    if result.rated.any():
+        for metric in ("CCC", "RMSE"):
+            figures[f"{prefix}{metric.capitalize()}"] = {
+                axis: round(metrics.AFFECT_METRICS[metric](*_columns(result, column)), 4)
+                for column, axis in enumerate(AXES)
+            }
+        figures[f"{prefix}Pictures"] = int(result.rated.sum())
+    return figures
+
+
+def _columns(result: Evaluation, column: int) -> tuple[np.ndarray, np.ndarray]:
+    prediction = result.answers.affect[result.rated][:, column].astype(np.float64)
+    return prediction, result.affect[result.rated][:, column].astype(np.float64)
+
+
+def report(result: Evaluation, name: str, rounds: int = 1000) -> str:
+    """The whole report as Markdown, 95 % intervals by bootstrap over pictures."""
+    lines = [f"# Figures on {name}", ""]
+    if result.rated.any():
+        kind = "Proxy valence and arousal (worked out from votes)" if result.is_proxy else "Valence and arousal"
+        lines += [f"{kind}, {int(result.rated.sum())} pictures; in brackets the bootstrap's middle 95 %.", ""]
+        mark = " (proxy)" if result.is_proxy else ""
+        lines += [f"| | valence{mark} | arousal{mark} |", "| --- | --- | --- |"]
+        for metric, function in metrics.AFFECT_METRICS.items():
+            cells = []
+            for column in range(2):
+                prediction, target = _columns(result, column)
+                low, high = metrics.bootstrap(function, prediction, target, rounds=rounds)
+                cells.append(f"{function(prediction, target):.3f} [{low:.3f}, {high:.3f}]")
+            lines.append(f"| {metric} | {cells[0]} | {cells[1]} |")
+        error = np.abs(result.answers.affect[result.rated] - result.affect[result.rated]).mean(axis=1)
+        spread = result.answers.uncertainty[result.rated].astype(np.float64)
+        lines += [
+            "",
+            f"Uncertainty: mean {spread.mean():.3f}; its correlation with the absolute error{mark} is "
+            f"{metrics.pcc(spread, error.astype(np.float64)):.3f}; {np.mean(error <= spread):.1%} of them lie within.",
+            "",
+        ]
+    if result.clear.any():
+        lines += _expression_lines(result, rounds)
+    return "\n".join(lines) + "\n"
+
+
+def _expression_lines(result: Evaluation, rounds: int) -> list[str]:
+    predicted, label = result.predicted[result.clear], result.label[result.clear]
+    low, high = metrics.bootstrap(metrics.accuracy, predicted, label, rounds=rounds)
+    confidence = result.answers.expressions[result.clear].max(axis=1)
+    error, _ = metrics.calibration(confidence, predicted == label)
+    table = metrics.confusion(predicted, label, len(CLASSES))
+    names = [name.lower() for name in CLASSES]
+    share = metrics.accuracy(predicted, label)
+    lines = [
+        f"Expression accuracy {share:.4f} [{low:.4f}, {high:.4f}] on {len(label)} pictures; expected "
+        f"calibration error {error:.3f} (15 bins).",
+        "",
+        "Confusion, a row for each label:",
+        "",
+        "| label | " + " | ".join(names) + " | recall |",
+        "| --- |" + " --- |" * (len(names) + 1),
+    ]
+    for index, name in enumerate(names):
+        total = table[index].sum()
+        recall = f"{table[index, index] / total:.3f}" if total else "none"
+        lines.append(f"| {name} | " + " | ".join(str(count) for count in table[index]) + f" | {recall} |")
+    return [*lines, ""]
+
+
+def faceness_lines(model: ServedModel, faces: FaceSet, others: FacenessSet) -> list[str]:
+    """How many crops survive at faceness .5, by what they are."""
+    lines = ["Faceness at .5 or above:", "", "| crops | number | kept |", "| --- | --- | --- |"]
+    kept = model.read(crops_of(faces, model.size)).faceness >= 0.5
+    lines.append(f"| faces of the set | {len(kept)} | {kept.mean():.2%} |")
+    kept = model.read(crops_of(others, model.size)).faceness >= 0.5
+    for kind in ("wrong-box", "background", "face"):
+        of_kind = others.kind == kind
+        if of_kind.any():
+            lines.append(f"| {kind} of photographs held back | {of_kind.sum()} | {kept[of_kind].mean():.2%} |")
+    return [*lines, ""]
+
+
+def plot(result: Evaluation, name: str, path: Path) -> None:
+    """Estimates against labels, the confusion and the calibration, as far as the set has labels."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(2, 2, figsize=(9, 8.5), constrained_layout=True)
+    mark = " (proxy)" if result.is_proxy else ""
+    for column, axis in enumerate(AXES):
+        panel = axes[0, column]
+        if result.rated.any():
+            prediction, target = _columns(result, column)
+            panel.hexbin(target, prediction, gridsize=40, extent=(-1, 1, -1, 1), bins="log", cmap="viridis", mincnt=1)
+        panel.plot([-1, 1], [-1, 1], color="grey", linewidth=0.8)
+        panel.set(xlabel=f"label: {axis}{mark}", ylabel=f"estimate: {axis}", xlim=(-1, 1), ylim=(-1, 1))
+    if result.clear.any():
+        predicted, label = result.predicted[result.clear], result.label[result.clear]
+        table = metrics.confusion(predicted, label, len(CLASSES)).astype(float)
+        shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+        axes[1, 0].imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        names = [expression.lower() for expression in CLASSES]
+        axes[1, 0].set_xticks(range(8), names, rotation=60)
+        axes[1, 0].set_yticks(range(8), names)
+        axes[1, 0].set(xlabel="estimate", ylabel="label", title="share of each label")
+        for row, column in np.ndindex(8, 8):
+            if shares[row, column] >= 0.01:
+                colour = "white" if shares[row, column] > 0.5 else "black"
+                text = f"{shares[row, column]:.2f}"
+                axes[1, 0].text(column, row, text, ha="center", va="center", fontsize=7, color=colour)
+        confidence = result.answers.expressions[result.clear].max(axis=1)
+        error, bins = metrics.calibration(confidence, predicted == label)
+        used = bins[bins[:, 2] > 0]
+        axes[1, 1].plot([0, 1], [0, 1], color="grey", linewidth=0.8)
+        axes[1, 1].plot(used[:, 0], used[:, 1], marker="o")
+        axes[1, 1].set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
+        axes[1, 1].set_title(f"calibration, expected error {error:.3f}")
+    figure.suptitle(name)
+    figure.savefig(path, dpi=100)
+    pyplot.close(figure)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="folder with model.onnx and card.json")
-    parser.add_argument("--faces", type=Path, required=True)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--faces", type=Path, help="file that prepare wrote")
+    source.add_argument("--data", type=Path, help="a set that prepare reads")
+    parser.add_argument("--detector", type=Path, help="folder of the detector, needed with --data")
+    parser.add_argument("--faceness", type=Path, help="file that faceness wrote")
+    parser.add_argument("--split", default="val")
+    parser.add_argument("--name", help="what the report calls the set; default: the file's name and split")
+    parser.add_argument("--output", type=Path, required=True, help="folder for report.md, plot.png and figures.json")
     options = parser.parse_args()
-    card = json.loads((options.model / "card.json").read_text())
-    template = np.array([card["template"][name] for name in ("rightEye", "leftEye", "mouthCentre")])
-    print(json.dumps(evaluate_onnx(options.model / card["file"], options.faces, template), indent=2))
+    if options.data is not None and options.detector is None:
+        parser.error("--data needs --detector")
+    model = ServedModel(options.model)
+    with tempfile.TemporaryDirectory() as scratch:
+        path = options.faces
+        if path is None:
+            path = Path(scratch) / "faces.npz"
+            prepare(options.data, options.detector, path)
+        faces = load_faces(path, options.split)
+    if len(faces) == 0:
+        raise SystemExit(f"the set has no faces in the split {options.split}")
+    name = options.name or f"{(options.faces or options.data).stem} {options.split}"
+    result = run(model, faces)
+    text = report(result, name)
+    if options.faceness is not None:
+        text += "\n".join(faceness_lines(model, faces, load_faceness(options.faceness, "val")))
+    options.output.mkdir(parents=True, exist_ok=True)
+    (options.output / "report.md").write_text(text)
+    (options.output / "figures.json").write_text(json.dumps(summary(result, name), indent=2) + "\n")
+    plot(result, name, options.output / "plot.png")
+    print(text)
 
 
 if __name__ == "__main__":

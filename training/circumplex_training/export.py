@@ -1,6 +1,6 @@
 """Exports a checkpoint to ONNX, checks it against PyTorch, evaluates it on `val` and writes its card.
 
-python -m circumplex_training.export --run runs/first --faces ferplus.npz --output ../models/affect
+python -m circumplex_training.export --run runs/first --faces ferplus.npz --output ../models/affect --version 0.2.0
 """
 
 from __future__ import annotations
@@ -15,15 +15,22 @@ import onnx
 import onnxruntime
 import torch
 
-from circumplex_training.alignment import mean_template
-from circumplex_training.evaluate import evaluate_onnx
+from circumplex_training.alignment import TEMPLATE
+from circumplex_training.data import load_faces
+from circumplex_training.evaluate import run, summary
 from circumplex_training.labels import CLASSES
 from circumplex_training.network import CROP_SIZE, AffectNetwork, ServedNetwork
+from circumplex_training.served import OUTPUTS, ServedModel
 
 OPSET = 17
 PARITY = 1e-4
 INPUT = "crops"
-OUTPUTS = ("affect", "expressions", "uncertainty")
+MAX_BYTES = 12_000_000
+DATA_NOTE = (
+    "FER+ votes (MIT) on FER2013 pictures, train split; for faceness also photographs of COCO (wrong boxes, "
+    "backgrounds, faces) and faces of LFW"
+)
+PROXY_NOTE = "valence and arousal are a proxy: the vote-weighted mean of AffectNet's class means"
 
 
 def gradient_crop(size: int) -> np.ndarray:
@@ -32,24 +39,17 @@ def gradient_crop(size: int) -> np.ndarray:
     return ((2 * x + y + 40 * c) % 256).astype(np.uint8)[None]
 
 
-def session(path: Path) -> onnxruntime.InferenceSession:
-    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--faces", type=Path, required=True)
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--version", default="0.1.0")
-    options = parser.parse_args()
-
-    saved = torch.load(options.run / "checkpoint.pt", map_location="cpu", weights_only=True)
+def load_network(checkpoint: Path) -> tuple[AffectNetwork, dict]:
+    """The averaged weights of a checkpoint, ready to be read from, and what else it holds."""
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
     network = AffectNetwork()
     network.load_state_dict(saved["average"])
+    return network.eval(), saved
+
+
+def write_onnx(network: AffectNetwork, path: Path) -> float:
+    """Writes the served network and returns how far it is from PyTorch at most."""
     served = ServedNetwork(network).eval()
-    path = options.output / "model.onnx"
-    options.output.mkdir(parents=True, exist_ok=True)
     torch.onnx.export(
         served,
         (torch.zeros(2, CROP_SIZE, CROP_SIZE, 3, dtype=torch.uint8),),
@@ -61,24 +61,22 @@ def main() -> None:
         dynamo=False,
     )
     onnx.checker.check_model(onnx.load(path))
-
-    runtime = session(path)
+    runtime = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     crops = np.random.default_rng(1).integers(0, 256, (5, CROP_SIZE, CROP_SIZE, 3), np.uint8)
     with torch.inference_mode():
         wanted = [part.numpy() for part in served(torch.from_numpy(crops))]
     got = runtime.run(list(OUTPUTS), {INPUT: crops})
-    parity = max(float(np.abs(a - b).max()) for a, b in zip(wanted, got, strict=True))
-    if parity > PARITY:
-        raise SystemExit(f"ONNX differs from PyTorch by {parity}")
+    return max(float(np.abs(a - b).max()) for a, b in zip(wanted, got, strict=True))
 
+
+def make_card(path: Path, *, version: str, data: str, epochs: int, parameters: int, parity: float) -> dict[str, object]:
+    """The card without figures; the self-check's answer is what onnxruntime gives here."""
+    runtime = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     check = runtime.run(list(OUTPUTS), {INPUT: gradient_crop(CROP_SIZE)})
-    packed = np.load(options.faces)
-    # The served crop lies where the product's own detector puts an average face of the training data.
-    template = mean_template(packed["landmarks"][packed["split"] == "train"], packed["pictures"].shape[1])
-    right_eye, left_eye, mouth = template.tolist()
-    card = {
+    right_eye, left_eye, mouth = TEMPLATE.tolist()
+    return {
         "name": "circumplex-affect",
-        "version": options.version,
+        "version": version,
         "file": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "licence": "MIT for the weights as far as they are ours; FER2013 pictures have unclear rights: research use",
@@ -92,14 +90,46 @@ def main() -> None:
             "expressions": [round(float(v), 5) for v in check[1][0]],
             "tolerance": 0.001,
         },
-        "data": "FER+ votes (MIT) on FER2013 pictures, train split; valence and arousal are a proxy: the vote-weighted "
-        "mean of AffectNet's class means",
-        "epochs": saved["epoch"] + 1,
-        "parameters": sum(p.numel() for p in network.parameters()),
+        "data": data,
+        "epochs": epochs,
+        "parameters": parameters,
+        "bytes": path.stat().st_size,
         "parityWithPyTorch": float(f"{parity:.2g}"),
-        "figures": evaluate_onnx(path, options.faces, template),
     }
-    (options.output / "card.json").write_text(json.dumps(card, indent=2) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--checkpoint", default="checkpoint.pt", help="the last one, or best.pt: the best on val")
+    parser.add_argument("--faces", type=Path, required=True, help="file that prepare wrote; val gives the figures")
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--version", required=True)
+    parser.add_argument("--set-name", default="FER+ val")
+    parser.add_argument("--data-note", default=DATA_NOTE)
+    options = parser.parse_args()
+
+    network, saved = load_network(options.run / options.checkpoint)
+    options.output.mkdir(parents=True, exist_ok=True)
+    path = options.output / "model.onnx"
+    parity = write_onnx(network, path)
+    if parity > PARITY:
+        raise SystemExit(f"ONNX differs from PyTorch by {parity}")
+    if path.stat().st_size > MAX_BYTES:
+        raise SystemExit(f"{path} has {path.stat().st_size} bytes, allowed are {MAX_BYTES}")
+    faces = load_faces(options.faces, "val")
+    card = make_card(
+        path,
+        version=options.version,
+        data=f"{options.data_note}; {PROXY_NOTE}" if faces.is_proxy else options.data_note,
+        epochs=saved["epoch"],
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        parity=parity,
+    )
+    card_path = options.output / "card.json"
+    card_path.write_text(json.dumps(card, indent=2) + "\n")
+    card["figures"] = summary(run(ServedModel(options.output), faces), options.set_name)
+    card_path.write_text(json.dumps(card, indent=2) + "\n")
     print(json.dumps(card["figures"], indent=2))
 
 

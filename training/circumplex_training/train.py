@@ -1,6 +1,7 @@
-"""Trains the network; resumes from its last checkpoint when it is started again with the same folder.
+"""Trains the network; goes on from the run's last checkpoint when there is one.
 
-python -m circumplex_training.train --faces ferplus.npz --run runs/first --epochs 24
+python -m circumplex_training.train --faces ferplus.npz --faceness faceness.npz --run runs/first --epochs 40
+python -m circumplex_training.train --data AFFECTNET_FOLDER_OR_CSV --detector ../models/detector --run runs/affectnet
 """
 
 from __future__ import annotations
@@ -11,123 +12,222 @@ import csv
 import json
 import math
 import time
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
+from torch import nn
 from tqdm import tqdm
 
-from circumplex_training.alignment import mean_template
-from circumplex_training.data import FaceSet, load_faces, sample, training_batch
-from circumplex_training.losses import concordance, ema_update, multi_task_loss
-from circumplex_training.network import TRUNK_SIZE, AffectNetwork
+from circumplex_training.augmentation import training_batch
+from circumplex_training.data import FacenessSet, FaceSet, load_faceness, load_faces, sample
+from circumplex_training.losses import AFFECT_LOSSES, Tasks, concordance, ema_update
+from circumplex_training.network import CROP_SIZE, AffectNetwork, Design
+from circumplex_training.prepare import prepare
+from circumplex_training.shards import Shards
+from circumplex_training.warm_start import warm_start
+
+# The last part of a run learns from whole faces: mixed ones would keep the estimates timid.
+UNMIXED_FROM = 0.85
+EMA_DECAY = 0.995
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--faces", type=Path, required=True, help="file that prepare wrote")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--faces", type=Path, help="file that prepare wrote")
+    source.add_argument("--data", type=Path, help="a set that prepare reads; its faces are kept in the run's folder")
+    parser.add_argument("--detector", type=Path, help="folder of the detector, needed with --data")
+    parser.add_argument("--faceness", type=Path, help="file that faceness wrote; without it that head learns nothing")
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints and logs")
-    parser.add_argument("--epochs", type=int, default=24)
+    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        help="end by the clock instead of --epochs: the schedule follows the time that has passed",
+    )
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--rate", type=float, default=1.5e-3, help="peak learning rate of AdamW")
-    parser.add_argument("--decay", type=float, default=0.05, help="weight decay")
+    parser.add_argument("--rate", type=float, default=2e-3, help="peak learning rate of AdamW")
+    parser.add_argument("--decay", type=float, default=0.08, help="weight decay of AdamW")
+    parser.add_argument("--affect-loss", choices=AFFECT_LOSSES, default="ccc+mse")
+    parser.add_argument("--coarse-size", type=int, default=36, help="crop side in pixels of the first part of the run")
+    parser.add_argument("--coarse-share", type=float, default=0.35, help="how long that part is, 0 to 1")
+    parser.add_argument("--warm-start", type=Path, help="exported model.onnx whose convolutions a new run starts from")
+    parser.add_argument("--mixed-share", type=float, default=0.25, help="share of faces that are blended (mixup)")
+    parser.add_argument("--train-limit", type=int, help="use so many training faces alone")
+    parser.add_argument("--shards", type=int, default=2, help="threads that each work on a part of a batch (CPU)")
     parser.add_argument("--seed", type=int, default=1)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.data is not None:
+        if options.detector is None:
+            parser.error("--data needs --detector")
+        options.faces = options.run / "faces.npz"
+        if not options.faces.exists():
+            options.run.mkdir(parents=True, exist_ok=True)
+            prepare(options.data, options.detector, options.faces)
+    return options
 
 
-def evaluate(network: AffectNetwork, faces: FaceSet) -> dict[str, float]:
-    """Majority accuracy and proxy concordance of a split, without augmentation."""
+def evaluate(network: AffectNetwork, faces: FaceSet, faceness: FacenessSet | None = None) -> dict[str, float]:
+    """Accuracy and concordance of a split, and the share of right faceness, without augmentation."""
     network.eval()
-    affects, predictions = [], []
-    with torch.inference_mode():
+    affects, predictions, face_scores, others = [], [], [], []
+    # Half precision: these figures steer, those of the exported network count.
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         for rows in torch.arange(len(faces)).split(256):
-            affect, logits, _ = network(sample(faces.pictures[rows], faces.transforms[rows], TRUNK_SIZE))
-            affects.append(affect)
-            predictions.append(logits.argmax(dim=1))
-    clear = faces.majority >= 0
-    voted = faces.shares.sum(dim=1) > 0
-    valence, arousal = concordance(torch.cat(affects)[voted], faces.affect[voted]).tolist()
-    accuracy = (torch.cat(predictions)[clear] == faces.majority[clear]).float().mean().item()
-    return {"accuracy": accuracy, "clear": int(clear.sum()), "cccValenceProxy": valence, "cccArousalProxy": arousal}
+            pictures = sample(faces.pictures[rows], faces.transforms[rows], CROP_SIZE)
+            readings = network(pictures.contiguous(memory_format=torch.channels_last))
+            affects.append(readings.affect.float())
+            predictions.append(readings.logits.argmax(dim=1))
+            face_scores.append(readings.faceness.float())
+        for rows in () if faceness is None else torch.arange(len(faceness)).split(256):
+            pictures = sample(faceness.pictures[rows], faceness.transforms[rows], CROP_SIZE)
+            others.append(network(pictures.contiguous(memory_format=torch.channels_last)).faceness.float())
+    clear, rated = faces.majority >= 0, ~faces.affect.isnan().any(dim=1)
+    figures = {"accuracy": float("nan"), "cccValence": float("nan"), "cccArousal": float("nan")}
+    if clear.any():
+        figures["accuracy"] = (torch.cat(predictions)[clear] == faces.majority[clear]).float().mean().item()
+    if rated.sum() > 1:
+        ccc = concordance(torch.cat(affects)[rated], faces.affect[rated]).tolist()
+        figures |= {"cccValence": ccc[0], "cccArousal": ccc[1]}
+    figures["facesKept"] = (torch.cat(face_scores) > 0).float().mean().item()
+    if faceness is not None:
+        kept = torch.cat(others) > 0
+        for kind in ("wrong-box", "background", "face"):
+            figures[f"kept {kind}"] = kept[torch.from_numpy(faceness.kind == kind)].float().mean().item()
+    return figures
 
 
-def rate_at(step: int, steps: int, peak: float) -> float:
-    """Linear warm-up over 3 % of the steps, then a half cosine down to 1 % of the peak."""
-    warm = max(1, int(0.03 * steps))
-    if step < warm:
-        return peak * (step + 1) / warm
-    return peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm))))
+def rate_at(progress: float, peak: float) -> float:
+    """Linear warm-up over 4 % of the run, then a half cosine down to 0.5 % of the peak. `progress` 0 to 1."""
+    if progress < 0.04:
+        return peak * max(0.02, progress / 0.04)
+    return peak * (0.005 + 0.995 * 0.5 * (1 + math.cos(math.pi * (progress - 0.04) / 0.96)))
 
 
-def main() -> None:
-    options = parse()
+def quality(figures: dict[str, float]) -> float:
+    """What the best checkpoint is chosen by: accuracy, or concordance where the set has no expressions."""
+    if not math.isnan(figures["accuracy"]):
+        return figures["accuracy"]
+    return (figures["cccValence"] + figures["cccArousal"]) / 2
+
+
+def make_optimizer(network: nn.Module, rate: float, decay: float) -> torch.optim.AdamW:
+    """AdamW that decays matrices and kernels, not biases and norms."""
+    weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+    rest = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
+    return torch.optim.AdamW(
+        [{"params": weights, "weight_decay": decay}, {"params": rest, "weight_decay": 0.0}], lr=rate, betas=(0.9, 0.99)
+    )
+
+
+def append_log(path: Path, row: dict[str, float]) -> None:
+    fresh = not path.exists()
+    with open(path, "a", newline="") as file:
+        writer = csv.DictWriter(file, row.keys())
+        if fresh:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def save(state: dict, path: Path) -> None:
+    """Writes beside and renames: a kill leaves the old file or the new one."""
+    torch.save(state, path.with_suffix(".part"))
+    path.with_suffix(".part").replace(path)
+
+
+def fit(options: argparse.Namespace, design: Design, tasks: Tasks) -> dict[str, float]:
+    """Trains as `options` say and returns the last epoch's figures on `val`."""
     options.run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)
-    packed = np.load(options.faces)
-    train_rows = packed["split"] == "train"
-    checkpoint_path = options.run / "checkpoint.pt"
-    saved = torch.load(checkpoint_path, map_location="cpu", weights_only=True) if checkpoint_path.exists() else None
-    measured = mean_template(packed["landmarks"][train_rows], packed["pictures"].shape[1])
-    template = measured if saved is None else np.array(saved["template"])
-    train, val = (load_faces(options.faces, split, template) for split in ("train", "val"))
+    train, val = (load_faces(options.faces, split) for split in ("train", "val"))
+    if options.train_limit is not None:
+        train = train.first(options.train_limit)
+    others = None if options.faceness is None else load_faceness(options.faceness, "train")
+    other_val = None if options.faceness is None else load_faceness(options.faceness, "val")
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    network = AffectNetwork().to(device, memory_format=torch.channels_last)
+    network = AffectNetwork(design)
+    if options.warm_start is not None:
+        rows = torch.randperm(len(train), generator=torch.Generator().manual_seed(options.seed))[:256]
+        copied = warm_start(
+            network, options.warm_start, sample(train.pictures[rows], train.transforms[rows], CROP_SIZE)
+        )
+        print(f"{copied} convolutions start from {options.warm_start.name}")
+    network = network.to(device, memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=options.decay)
-    start = 0
-    if saved is not None:
+    optimizer = make_optimizer(network, options.rate, options.decay)
+    checkpoint_path = options.run / "checkpoint.pt"
+    epoch, step, best, minutes_before, figures = 0, 0, -math.inf, 0.0, {}
+    if checkpoint_path.exists():
+        saved = torch.load(checkpoint_path, map_location="cpu", weights_only=True)
         network.load_state_dict(saved["network"])
         average.load_state_dict(saved["average"])
         optimizer.load_state_dict(saved["optimizer"])
-        start = saved["epoch"] + 1
-    print(f"template {template.tolist()}, {len(train)} train, {len(val)} val, from epoch {start}")
+        epoch, step, best, minutes_before = (saved[name] for name in ("epoch", "step", "best", "minutes"))
+        figures = saved["figures"]
+    shards = Shards(network, options.shards if device == "cpu" else 1, device, tasks)
+    steps_an_epoch = max(1, len(train) // options.batch)
+    began = time.monotonic()
 
-    steps_an_epoch = len(train) // options.batch
-    steps = steps_an_epoch * options.epochs
-    for epoch in range(start, options.epochs):
-        began = time.time()
+    def minutes() -> float:
+        return minutes_before + (time.monotonic() - began) / 60
+
+    def progress() -> float:
+        done = step / (steps_an_epoch * options.epochs) if options.minutes is None else minutes() / options.minutes
+        return min(1.0, done)
+
+    print(f"{len(train)} train, {len(val)} val, faceness {0 if others is None else len(others)}, from epoch {epoch}")
+    while progress() < 1:
+        epoch_began = time.monotonic()
         generator = torch.Generator().manual_seed(options.seed * 1000 + epoch)
-        order = torch.randperm(len(train), generator=generator)[: steps_an_epoch * options.batch].view(
-            -1, options.batch
-        )
-        network.train()
+        rows = torch.randperm(len(train), generator=generator)
+        order = rows[: steps_an_epoch * options.batch].split(options.batch)  # a small set has one batch, of all
+        size = options.coarse_size if progress() < options.coarse_share else CROP_SIZE
         totals: dict[str, float] = {}
-        for index, rows in enumerate(tqdm(order, mininterval=30, desc=f"epoch {epoch}", leave=False)):
-            step = epoch * steps_an_epoch + index
+        for batch_rows in tqdm(order, mininterval=30, desc=f"epoch {epoch}", leave=False):
+            at = progress()
             for group in optimizer.param_groups:
-                group["lr"] = rate_at(step, steps, options.rate)
-            pictures = training_batch(train, rows, TRUNK_SIZE, generator).to(device)
-            with torch.autocast(device, torch.bfloat16):
-                outputs = network(pictures.contiguous(memory_format=torch.channels_last))
-            loss, parts = multi_task_loss(outputs, train.shares[rows].to(device), train.affect[rows].to(device))
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+                group["lr"] = rate_at(at, options.rate)
+            seed, mixed = (options.seed * 1_000_003 + step) * 8, options.mixed_share * (at < UNMIXED_FROM)
+            makers = [
+                partial(training_batch, train, part, others, size, seed + number, mixed_share=mixed)
+                for number, part in enumerate(batch_rows.tensor_split(len(shards.replicas)))
+            ]
+            parts = shards.gradient(makers)
+            nn.utils.clip_grad_norm_(network.parameters(), 2.0)
             optimizer.step()
-            ema_update(average, network, min(0.998, (1 + step) / (10 + step)))
+            ema_update(average, network, min(EMA_DECAY, (1 + step) / (10 + step)))
+            step += 1
             for name, value in parts.items():
                 totals[name] = totals.get(name, 0) + value / len(order)
-        figures = evaluate(average.to("cpu"), val)
+        figures = evaluate(average.to("cpu"), val, other_val)
         average.to(device)
-        row = {"epoch": epoch, **totals, **figures, "seconds": time.time() - began}
+        row = {"epoch": epoch, "size": size, "rate": optimizer.param_groups[0]["lr"], **totals, **figures}
+        row["seconds"] = time.monotonic() - epoch_began
         print(json.dumps({name: round(value, 4) for name, value in row.items()}), flush=True)
-        log = options.run / "log.csv"
-        fresh = not log.exists()
-        with open(log, "a", newline="") as file:
-            writer = csv.DictWriter(file, row.keys())
-            if fresh:
-                writer.writeheader()
-            writer.writerow(row)
+        append_log(options.run / "log.csv", row)
+        epoch += 1
+        is_best = not quality(figures) < best
+        best = quality(figures) if is_best else best
         state = {
             "network": network.state_dict(),
             "average": average.state_dict(),
             "optimizer": optimizer.state_dict(),
             "epoch": epoch,
-            "epochs": options.epochs,
-            "template": template.tolist(),
+            "step": step,
+            "best": best,
+            "minutes": minutes(),
+            "figures": figures,
         }
-        torch.save(state, checkpoint_path.with_suffix(".part"))
-        checkpoint_path.with_suffix(".part").replace(checkpoint_path)
+        save(state, checkpoint_path)
+        if is_best:
+            save({"average": state["average"], "epoch": epoch, "figures": figures}, options.run / "best.pt")
+    return figures
+
+
+def main() -> None:
+    options = parse()
+    fit(options, Design(), Tasks(affect=options.affect_loss))
 
 
 if __name__ == "__main__":

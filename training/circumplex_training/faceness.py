@@ -1,0 +1,157 @@
+"""Collects what the faceness head learns from: crops that are no faces, and natural faces without any other label.
+
+No face: the detector's own wrong boxes on natural photographs, and random places of them, both aligned as a served crop
+is. A box is wrong where YuNet, asked generously, sees nothing near it. Faces: those that both detectors agree on, and
+optionally a folder of faces with a manifest (labels unused).
+
+python -m circumplex_training.faceness --scenes FOLDER_OF_JPG --detector ../models/detector --yunet yunet.onnx \\
+    --faces FOLDER_WITH_manifest.csv --output faceness.npz
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from circumplex_training.alignment import TEMPLATE, align_face, widened
+from circumplex_training.detector import Detector, overlap
+from circumplex_training.yunet import YuNet
+
+# The stored picture shows 1.5 times the crop, so that turning and shifting finds something there: 48 of its 72 pixels
+# are the crop.
+SIDE, VIEW = 72, 1.5
+WRONG_BOX_SCORE = 0.25
+LOOKS_A_SCENE = 60
+BACKGROUNDS_A_SCENE = 30
+MAX_WRONG_A_SCENE = 60
+KINDS = ("wrong-box", "background", "face")
+VAL_SHARE = 6  # one scene in six
+
+
+def possible_faces(yunet: YuNet, picture: np.ndarray) -> np.ndarray:
+    """N x 4 boxes where a face may be: YuNet from a score of .3, at two sizes and in enlarged quarters."""
+    height, width = picture.shape[:2]
+    found = [yunet.boxes(picture, 0.3, side)[1] for side in (320, 640, 1024)]
+    for top in (0, height // 3):
+        for left in (0, width // 3):
+            part = picture[top : top + 2 * height // 3, left : left + 2 * width // 3]
+            found.append(yunet.boxes(np.ascontiguousarray(part), 0.3, 1024)[1] + np.array([left, top, 0, 0]))
+    return np.concatenate(found)
+
+
+def touches(box: np.ndarray, others: np.ndarray) -> bool:
+    """Whether a box shares any of its middle with another, or contains it."""
+    middle = np.concatenate([box[:2] - 0.15 * box[2:], box[2:] * 1.3])
+    return any(overlap(middle, other) > 0.02 for other in others)
+
+
+def random_region(shape: tuple[int, ...], random: np.random.Generator) -> tuple[int, int, int]:
+    """Left, top and side of a square inside the picture, from 64 pixels to the shorter side."""
+    shorter = min(shape[:2])
+    side = int(np.exp(random.uniform(np.log(min(64, shorter)), np.log(shorter))))
+    return int(random.integers(0, shape[1] - side + 1)), int(random.integers(0, shape[0] - side + 1)), side
+
+
+def collect_scene(
+    picture: np.ndarray, detector: Detector, yunet: YuNet, random: np.random.Generator
+) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+    """Grey views SIDE x SIDE of one photograph: wrong boxes, backgrounds, faces."""
+    template = widened(TEMPLATE, VIEW)
+
+    def view(points: np.ndarray) -> np.ndarray:
+        crop = align_face(picture, points, template, SIDE).astype(np.float32)
+        return (crop @ np.array([0.299, 0.587, 0.114], np.float32) + 0.5).astype(np.uint8)
+
+    maybe = possible_faces(yunet, picture)
+    sure_scores, sure = yunet.boxes(picture, 0.8, 1024)
+    wrong, faces, kept_boxes = [], [], []
+    regions = [(0, 0, 0)] + [random_region(picture.shape, random) for _ in range(LOOKS_A_SCENE)]
+    for left, top, side in regions:
+        part = picture if side == 0 else picture[top : top + side, left : left + side]
+        turns = int(random.integers(0, 4)) if side and random.random() < 0.3 else 0
+        turned = np.ascontiguousarray(np.rot90(part, turns))
+        for face in detector.faces(turned, WRONG_BOX_SCORE):
+            points, corners = face.alignment_points, np.stack([face.box[:2], face.box[:2] + face.box[2:]])
+            for _ in range(turns):  # back by a quarter each; turned regions are square
+                points = np.stack([side - points[:, 1], points[:, 0]], axis=1)
+                corners = np.stack([side - corners[:, 1], corners[:, 0]], axis=1)
+            low, high = corners.min(axis=0), corners.max(axis=0)
+            box = np.concatenate([low + np.array([left, top]), high - low])
+            points = points + np.array([left, top])
+            if max(box[2:]) < 12 or any(overlap(box, other) > 0.6 for other in kept_boxes):
+                continue
+            if not touches(box, maybe):
+                if len(wrong) < MAX_WRONG_A_SCENE:
+                    wrong.append(view(points))
+                    kept_boxes.append(box)
+            elif turns == 0 and face.score > 0.7 and any(overlap(box, other) > 0.5 for other in sure):
+                faces.append(view(points))
+                kept_boxes.append(box)
+    backgrounds = []
+    for _ in range(BACKGROUNDS_A_SCENE):
+        left, top, side = random_region(picture.shape, random)
+        angle, scale = random.uniform(-np.pi, np.pi), side * random.uniform(0.3, 1.0)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        centre = np.array([left, top]) + side / 2
+        if not touches(np.concatenate([centre - scale / 2, [scale, scale]]), maybe):
+            backgrounds.append(view((TEMPLATE - 0.5) @ turn.T * scale + centre))
+    return wrong, backgrounds, faces
+
+
+def collect_faces(folder: Path, detector: Detector, limit: int) -> list[np.ndarray]:
+    """Views of the first `limit` faces of a folder's manifest (column `path`) that the detector is sure of."""
+    with open(folder / "manifest.csv", newline="") as file:
+        paths = [row["path"] for row in csv.DictReader(file)]
+    chosen = paths[:: max(1, len(paths) // limit)][:limit]
+    template, views = widened(TEMPLATE, VIEW), []
+    for path in tqdm(chosen, mininterval=10):
+        grey = np.asarray(Image.open(folder / path).convert("L"))
+        picture = np.repeat(grey[:, :, None], 3, axis=2)
+        faces = detector.faces(np.pad(picture, ((40, 40), (40, 40), (0, 0)), mode="edge"), 0.7)
+        if faces:
+            views.append(align_face(picture, faces[0].alignment_points - 40, template, SIDE)[:, :, 0])
+    return views
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scenes", type=Path, required=True)
+    parser.add_argument("--detector", type=Path, required=True)
+    parser.add_argument("--yunet", type=Path, required=True)
+    parser.add_argument("--faces", type=Path, help="folder with manifest.csv (path) of natural faces")
+    parser.add_argument("--faces-limit", type=int, default=4000)
+    parser.add_argument("--output", type=Path, required=True)
+    options = parser.parse_args()
+    detector, yunet = Detector(options.detector), YuNet(options.yunet)
+    views: list[np.ndarray] = []
+    kinds: list[str] = []
+    splits: list[str] = []
+    for path in tqdm(sorted(options.scenes.glob("*.jpg")), mininterval=10):
+        picture = np.asarray(Image.open(path).convert("RGB"))
+        key = zlib.crc32(path.name.encode())
+        split = "val" if key % VAL_SHARE == 0 else "train"
+        groups = collect_scene(picture, detector, yunet, np.random.default_rng(key))
+        for kind, group in zip(KINDS, groups, strict=True):
+            views += group
+            kinds += [kind] * len(group)
+            splits += [split] * len(group)
+    if options.faces is not None:
+        natural = collect_faces(options.faces, detector, options.faces_limit)
+        views += natural
+        kinds += ["face"] * len(natural)
+        splits += ["val" if index % VAL_SHARE == 0 else "train" for index in range(len(natural))]
+    kind, split = np.array(kinds), np.array(splits)
+    for name in KINDS:
+        counts = [f"{((kind == name) & (split == part)).sum()} {part}" for part in ("train", "val")]
+        print(f"{name}: {', '.join(counts)}")
+    np.savez_compressed(options.output, pictures=np.stack(views), kind=kind, split=split, view=np.array(VIEW))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Starts a network from the convolutions of an exported one, where no checkpoint of it is kept.
+
+The export has folded batch normalisation into weight and bias; it is unfolded with the statistics of a few faces, so
+that the network says at first what the exported one says, as far as their layers agree in shape.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from circumplex_training.network import AffectNetwork
+
+# Each filter gets the length that PyTorch draws at first: normalisation undoes it, the optimizer's step does not know.
+FILTER_NORM = 0.577
+
+
+def exported_convolutions(path: Path) -> list[tuple[Tensor, Tensor]]:
+    """Weight and bias of each convolution, in the order in which they run."""
+    graph = onnx.load(path).graph
+    values = {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in graph.initializer}
+    return [(values[node.input[1]], values[node.input[2]]) for node in graph.node if node.op_type == "Conv"]
+
+
+def warm_start(network: AffectNetwork, path: Path, grey: Tensor) -> int:
+    """Copies every convolution whose shape agrees with the exported one in its place; `grey` B 1 S S are faces as the
+    network sees them. Returns how many were copied."""
+    given = iter(exported_convolutions(path))
+    copied = 0
+    handles = []
+
+    def take(convolution: nn.Conv2d, inputs: tuple[Tensor, ...], norm: nn.BatchNorm2d | None) -> None:
+        nonlocal copied
+        weight, bias = next(given)
+        if weight.shape != convolution.weight.shape:
+            return
+        copied += 1
+        if norm is None:
+            convolution.weight.copy_(weight)
+            convolution.bias.copy_(bias)
+            return
+        length = weight.flatten(1).norm(dim=1).clamp(min=1e-6)
+        convolution.weight.copy_(weight * (FILTER_NORM / length).view(-1, 1, 1, 1))
+        raw = nn.functional.conv2d(inputs[0], convolution.weight, None, convolution.stride, convolution.padding)
+        mean, variance = raw.mean(dim=(0, 2, 3)), raw.var(dim=(0, 2, 3))
+        scale = length / FILTER_NORM
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
+        norm.weight.copy_(scale * (variance + norm.eps).sqrt())
+        norm.bias.copy_(bias + scale * mean)
+
+    norms: dict[nn.Module, nn.BatchNorm2d] = {}
+    for module in network.modules():
+        if isinstance(module, nn.Sequential) and len(module) > 1 and isinstance(module[1], nn.BatchNorm2d):
+            norms[module[0]] = module[1]
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            handles.append(
+                module.register_forward_pre_hook(lambda layer, inputs: take(layer, inputs, norms.get(layer)))
+            )
+    was_training = network.training
+    network.eval()
+    with torch.no_grad():
+        network(grey)
+    for handle in handles:
+        handle.remove()
+    network.train(was_training)
+    return copied

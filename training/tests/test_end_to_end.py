@@ -1,0 +1,212 @@
+"""From a set in AffectNet's formats to a trained, exported and evaluated model, one epoch of a few drawn faces."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from circumplex_training import ablate, evaluate, export, faceness, quantize, robustness, train
+from circumplex_training.alignment import TEMPLATE, widened
+from circumplex_training.augmentation import training_batch
+from circumplex_training.data import load_faceness, load_faces
+from circumplex_training.detector import Face
+from circumplex_training.losses import Tasks, multi_task_loss
+from circumplex_training.network import AffectNetwork
+from circumplex_training.prepare import prepare
+from circumplex_training.shards import Shards
+from circumplex_training.train import rate_at
+
+
+def call(monkeypatch: pytest.MonkeyPatch, module: object, *arguments: object) -> None:
+    """Runs a module as `python -m` would."""
+    monkeypatch.setattr(sys, "argv", [module.__name__, *(str(argument) for argument in arguments)])
+    module.main()
+
+
+@pytest.fixture(scope="module")
+def faceness_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("faceness") / "faceness.npz"
+    kinds = np.array(["wrong-box", "background", "face"] * 8)
+    pictures = np.random.default_rng(1).integers(0, 256, (24, faceness.SIDE, faceness.SIDE), np.uint8)
+    split = np.array(["train"] * 18 + ["val"] * 6)
+    np.savez_compressed(path, pictures=pictures, kind=kinds, split=split, view=np.array(faceness.VIEW))
+    return path
+
+
+@pytest.mark.parametrize("form", ["affectnet_annotations", "affectnet_csv"])
+def test_trains_exports_and_evaluates_affectnet(
+    form: str,
+    request: pytest.FixtureRequest,
+    detector_folder: Path,
+    faceness_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data = request.getfixturevalue(form)
+    run, model, report = tmp_path / "run", tmp_path / "model", tmp_path / "report"
+    call(monkeypatch, train, "--data", data, "--detector", detector_folder, "--faceness", faceness_file, "--run", run,
+         "--epochs", 1, "--batch", 8)  # fmt: skip
+    assert "left out, missing file: 1" in capsys.readouterr().out
+    call(monkeypatch, export, "--run", run, "--faces", run / "faces.npz", "--output", model, "--version", "0.0.1",
+         "--set-name", "drawn faces")  # fmt: skip
+    call(monkeypatch, evaluate, "--model", model, "--data", data, "--detector", detector_folder, "--output", report)
+    text = (report / "report.md").read_text()
+    for figure in ("RMSE", "PCC", "SAGR", "CCC", "ICC(3,1)", "Expression accuracy", "calibration", "| happiness |"):
+        assert figure in text
+    # AffectNet has valence and arousal of its own: nothing of it is a proxy.
+    assert "proxy" not in text
+    assert (report / "plot.png").stat().st_size > 10_000
+    figures = json.loads((model / "card.json").read_text())["figures"]
+    assert figures["majorityPictures"] == figures["affectPictures"] == 8
+
+
+def test_evaluates_a_plain_csv_without_expressions(
+    photographs: list[Path], detector_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, model = tmp_path / "ratings.csv", tmp_path / "model"
+    with open(data, "w", newline="") as file:
+        rows = [[path, 0.1 * index, -0.1 * index] for index, path in enumerate(photographs)]
+        csv.writer(file).writerows([["path", "valence", "arousal"], *rows])
+    model.mkdir()
+    export.write_onnx(AffectNetwork().eval(), model / "model.onnx")
+    card = export.make_card(model / "model.onnx", version="0", data="", epochs=0, parameters=0, parity=0.0)
+    (model / "card.json").write_text(json.dumps(card))
+    monkeypatch.setattr("circumplex_training.readers.HELD_BACK", 1)
+    call(monkeypatch, evaluate, "--model", model, "--data", data, "--detector", detector_folder,
+         "--output", tmp_path / "report")  # fmt: skip
+    text = (tmp_path / "report" / "report.md").read_text()
+    assert "CCC" in text and "Expression accuracy" not in text
+
+
+@pytest.fixture(scope="module")
+def votes_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty noise pictures in the form that `prepare` gives FER+."""
+    path = tmp_path_factory.mktemp("votes") / "votes.npz"
+    random = np.random.default_rng(2)
+    votes = np.zeros((40, 8), np.uint8)
+    votes[np.arange(40), np.arange(40) % 8] = 8
+    landmarks = np.repeat((TEMPLATE * 48)[None], 40, axis=0).astype(np.float32)
+    landmarks[5] = np.nan
+    np.savez_compressed(
+        path, pictures=random.integers(0, 256, (40, 48, 48), np.uint8), landmarks=landmarks, votes=votes,
+        unknown=np.zeros(40, np.uint8), split=np.array(["train"] * 32 + ["val"] * 8),
+    )  # fmt: skip
+    return path
+
+
+def test_a_killed_run_goes_on_after_its_last_epoch(
+    votes_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("--faces", votes_file, "--run", tmp_path, "--batch", 16)
+    call(monkeypatch, train, *arguments, "--epochs", 1)
+    call(monkeypatch, train, *arguments, "--epochs", 2)
+    assert "from epoch 1" in capsys.readouterr().out
+    with open(tmp_path / "log.csv", newline="") as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1"]
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 4
+
+
+def test_the_same_seed_gives_the_same_batch(votes_file: Path, faceness_file: Path) -> None:
+    faces, others = load_faces(votes_file, "train"), load_faceness(faceness_file, "train")
+    first, again, other = (
+        training_batch(faces, torch.arange(16), others, 48, seed, mixed_share=0.5) for seed in (1, 1, 2)
+    )
+    assert torch.equal(first.pictures, again.pictures)
+    assert not torch.equal(first.pictures, other.pictures)
+    assert first.is_face[:16].all() and 0 < first.is_face[16:].sum() < len(first.is_face) - 16
+    assert first.pictures.abs().max() <= 1
+
+
+def test_shards_give_the_gradient_of_their_parts(votes_file: Path) -> None:
+    faces = load_faces(votes_file, "train")
+    torch.manual_seed(3)
+    network = AffectNetwork()
+    for module in network.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    makers = [
+        lambda part=part: training_batch(faces, part, None, 36, 1, mixed_share=0) for part in torch.arange(16).split(8)
+    ]
+    shards = Shards(network, 2, "cpu", Tasks())
+    shards.gradient(makers)
+    wanted = []
+    for make in makers:
+        batch = make()
+        with torch.autocast("cpu", torch.bfloat16):
+            readings = network(batch.pictures.contiguous(memory_format=torch.channels_last))
+        loss, _ = multi_task_loss(readings, batch.targets, batch.is_face)
+        wanted.append(torch.autograd.grad(loss, network.expressions.weight)[0])
+    # Half precision: two ways of adding up differ in the third digit.
+    assert torch.allclose(network.expressions.weight.grad, sum(wanted) / 2, rtol=0.02, atol=2e-3)
+
+
+def test_the_rate_warms_up_and_ends_near_zero() -> None:
+    rates = [rate_at(progress, 1.0) for progress in (0.0, 0.02, 0.04, 0.5, 1.0)]
+    assert rates == pytest.approx([0.02, 0.5, 1.0, 0.53, 0.005], abs=0.02)
+
+
+def test_ablation_runs_every_variant_and_writes_one_table(
+    votes_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call(monkeypatch, ablate, "--faces", votes_file, "--runs", tmp_path / "runs", "--epochs", 1, "--train-limit", 16,
+         "--seeds", 1, 2, "--output", tmp_path / "ablation.md")  # fmt: skip
+    lines = (tmp_path / "ablation.md").read_text().splitlines()
+    assert len([line for line in lines if line.startswith("| ")]) == 2 + len(ablate.VARIANTS)
+    assert "| single task: valence | - |" in "\n".join(lines)
+
+
+def test_int8_and_robustness_run_on_an_exported_model(
+    votes_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    export.write_onnx(AffectNetwork().eval(), model / "model.onnx")
+    card = export.make_card(model / "model.onnx", version="0", data="", epochs=0, parameters=0, parity=0.0)
+    (model / "card.json").write_text(json.dumps(card))
+    call(monkeypatch, quantize, "--model", model, "--faces", votes_file, "--output", tmp_path / "int8")
+    figures = json.loads((tmp_path / "int8" / "figures.json").read_text())
+    assert figures["int8"]["bytes"] < 0.5 * figures["fp32"]["bytes"]
+    call(monkeypatch, robustness, "--model", model, "--faces", votes_file, "--output", tmp_path / "robustness.md")
+    assert (tmp_path / "robustness.md").read_text().count("| ") > len(robustness.CHANGES)
+
+
+def test_faceness_takes_wrong_boxes_where_no_face_may_be(tmp_path: Path) -> None:
+    class Everywhere:
+        """Finds a face in every picture, at the same share of it."""
+
+        def faces(self, picture: np.ndarray, minimum_score: float) -> list:
+            side = np.array(picture.shape[1::-1])
+            shares = np.array([(0.4, 0.4), (0.6, 0.4), (0.5, 0.5), (0.5, 0.6), (0.3, 0.4), (0.7, 0.4)])
+            return [Face(0.9, np.concatenate([0.3 * side, 0.4 * side]), shares * side)]
+
+    class OneFace:
+        def boxes(self, picture: np.ndarray, score: float, side: int = 640) -> tuple[np.ndarray, np.ndarray]:
+            return np.array([0.9]), np.array([[60.0, 60.0, 80.0, 80.0]])
+
+    picture = np.random.default_rng(1).integers(0, 256, (200, 200, 3), np.uint8)
+    wrong, backgrounds, faces = faceness.collect_scene(picture, Everywhere(), OneFace(), np.random.default_rng(1))
+    assert len(faces) >= 1  # the whole picture's box is where the other detector sees a face
+    assert all(view.shape == (faceness.SIDE, faceness.SIDE) for view in (*wrong, *backgrounds, *faces))
+    assert len(backgrounds) < faceness.BACKGROUNDS_A_SCENE
+
+
+def test_a_wider_view_keeps_its_centre() -> None:
+    assert widened(TEMPLATE, 2.0) == pytest.approx(TEMPLATE / 2 + 0.25)
+
+
+def test_pictures_of_different_sizes_are_left_out(tmp_path: Path, detector_folder: Path) -> None:
+    header = "path,split,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown"
+    for name, side in (("a", 48), ("b", 48), ("c", 60)):
+        Image.new("L", (side, side), 90).save(tmp_path / f"{name}.png")
+    rows = [f"{name}.png,train,8,0,0,0,0,0,0,0,0" for name in ("a", "b", "c", "missing")]
+    (tmp_path / "manifest.csv").write_text("\n".join([header, *rows]) + "\n")
+    rejected = prepare(tmp_path, detector_folder, tmp_path / "faces.npz")
+    assert rejected.names == {"missing file": ["missing.png"], "not 48 pixels square": ["c.png"]}
