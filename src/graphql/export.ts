@@ -42,6 +42,9 @@ export async function sendExport(
     throw new AppError('OVERLOADED', `${MAX_AT_ONCE} exports are under way already; try again when one has ended.`);
   }
   using _place = traffic.exporting();
+  // From here on, so that a reader who leaves during the first look at the database is not waited for.
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
   const stream = await store.stream(streamId);
   if (stream === null) throw new AppError('NOT_FOUND', `There is no stream ${JSON.stringify(streamId)}.`);
   const rows = exportRows(stream, { source: store, format });
@@ -53,30 +56,29 @@ export async function sendExport(
     'cache-control': 'no-store',
   });
   if (request.method === 'HEAD') await rows.return();
-  else await send(response, { first, rows, closing });
+  else await send(response, { first, rows, gone: gone.signal, closing });
   response.end();
 }
 
+interface Sending {
+  readonly first: IteratorResult<string, void>;
+  readonly rows: AsyncGenerator<string, void, undefined>;
+  /** Fires when the reader goes away. */
+  readonly gone: AbortSignal;
+  readonly closing: AbortSignal;
+}
+
 /** Resolves early, without an error, when the reader has gone. Errors: those of `rows`, ABORTED. */
-async function send(
-  response: ServerResponse,
-  {
-    first,
-    rows,
-    closing,
-  }: { first: IteratorResult<string, void>; rows: AsyncGenerator<string, void>; closing: AbortSignal },
-): Promise<void> {
-  const gone = new AbortController();
-  response.once('close', () => gone.abort());
+async function send(response: ServerResponse, { first, rows, gone, closing }: Sending): Promise<void> {
   response.setTimeout(IDLE_MS, () => response.destroy());
-  const signal = AbortSignal.any([gone.signal, closing]);
+  const signal = AbortSignal.any([gone, closing]);
   try {
     for (let piece = first; piece.done !== true; piece = await rows.next()) {
       signal.throwIfAborted();
       if (!response.write(piece.value)) await once(response, 'drain', { signal });
     }
   } catch (thrown) {
-    if (!gone.signal.aborted) throw thrown;
+    if (!gone.aborted) throw thrown;
   } finally {
     await rows.return();
   }
