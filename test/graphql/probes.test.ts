@@ -140,7 +140,7 @@ describe('the metrics of a server', () => {
   });
 
   test('show a video at work, and that nothing of it is left', async () => {
-    const video = await makeVideo(join(folder.path, 'long.mp4'), { frames: 1500 });
+    const video = await makeVideo(join(folder.path, 'long.mp4'), { frames: 600 });
     const id = await server.submitVideo(video);
     while (sampleOf(await metrics(), 'circumplex_media_processes') !== 1);
     const busy = await metrics();
