@@ -59,7 +59,7 @@ await using pool = await createVisionPool({
   workers,
   maxBatch,
   maxWaitMs: 4,
-  workerSetup: { detector: values.detector, model: values.model, provider: 'cpu' },
+  workerSetup: { detector: values.detector, model: values.model, engine: 'onnxruntime', provider: 'cpu' },
 });
 const { url, execArgv } = scriptLaunch('./bare-loop', import.meta.url);
 const threads = Array.from(

@@ -104,10 +104,14 @@ const SETTINGS = {
     allowed: 'file:PATH',
     meaning: 'SQLite database that keeps every estimate.',
   } as Setting<string>,
-  engine: choice(['onnxruntime'], { default: 'onnxruntime', meaning: 'What runs the networks.' }),
+  engine: choice(['onnxruntime', 'tensorflow'], {
+    default: 'onnxruntime',
+    meaning: 'What runs the affect model; tensorflow is several times slower. Faces are always found by onnxruntime.',
+  }),
   engineProvider: choice(['auto', 'cpu', 'cuda', 'webgpu'], {
     default: 'auto',
-    meaning: 'Device that runs the affect model; auto takes the first of cuda, webgpu, cpu that passes its self-check.',
+    meaning:
+      'Device that runs the affect model; auto takes the first of cuda, webgpu, cpu that passes its self-check; tensorflow has cuda and cpu.',
   }),
   workers: wholeNumber({
     default: { text: 'number of cores', value: () => Math.min(64, availableParallelism()) },

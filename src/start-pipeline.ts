@@ -22,19 +22,32 @@ export interface RunningPipeline extends AsyncDisposable {
 }
 
 /** Starts the networks as the settings say. Errors: ENGINE_UNAVAILABLE, ABORTED. */
-export function openVision(config: Config, { log, signal }: StartOptions): Promise<VisionPool> {
+export async function openVision(config: Config, { log, signal }: StartOptions): Promise<VisionPool> {
   // Room for every caller that the settings allow at once: a job is held back, never refused.
   const callers = config.concurrentJobs * config.framesInFlight + config.concurrentImages;
-  return createVisionPool({
+  const vision = await createVisionPool({
     maxWaiters: callers,
     workers: config.workers,
     maxBatch: config.maxBatch,
     maxWaitMs: config.batchWaitMs,
-    workerSetup: { detector: config.detector, model: config.model, provider: config.engineProvider },
+    workerSetup: {
+      detector: config.detector,
+      model: config.model,
+      engine: config.engine,
+      provider: config.engineProvider,
+    },
     script: scriptLaunch('./worker', import.meta.url),
     onTrouble: (error) => log.error({ err: error }, 'an inference worker failed'),
     ...(signal === undefined ? {} : { signal }),
   });
+  if (config.engine === 'tensorflow' && !vision.facts.usesGraphicsCard) {
+    const { provider } = vision.facts;
+    log.warn(
+      { provider },
+      'ENGINE=tensorflow runs in WebAssembly here: a quarter of the faces a second of ENGINE=onnxruntime, or fewer',
+    );
+  }
+  return vision;
 }
 
 /**

@@ -1,10 +1,10 @@
 /**
- * Entry of a worker thread, started by the pool: a face finder, and the affect model where this worker reads. All of its
- * networks run on this thread.
+ * Entry of a worker thread, started by the pool: a face finder (always onnxruntime), and the affect model where this
+ * worker reads, on the engine that is asked for. All of its networks run on this thread.
  */
 import { serveJobs, type WorkerNetworks, type WorkerSetup } from './batches/index.ts';
 import { createFaceFinder } from './faces/index.ts';
-import { createEngine, type Engine, type ProviderChoice, readModelCard } from './model/index.ts';
+import { createEngine, type Engine, type EngineName, type ProviderChoice, readModelCard } from './model/index.ts';
 
 await serveJobs(openNetworks);
 
@@ -16,11 +16,17 @@ async function openNetworks(setup: WorkerSetup): Promise<WorkerNetworks> {
     template: { sizePixels: card.input.size, ...card.template },
   });
   const engine: Engine | null = setup.serves.includes('read')
-    ? await createEngine({ folder: setup.model, card, provider: setup.provider as ProviderChoice })
+    ? await createEngine({
+        folder: setup.model,
+        card,
+        engine: setup.engine as EngineName,
+        provider: setup.provider as ProviderChoice,
+      })
     : null;
   return {
     facts: {
       provider: engine?.provider ?? 'cpu',
+      usesGraphicsCard: engine?.usesGraphicsCard ?? false,
       modelName: card.name,
       modelVersion: card.version,
       cropSizePixels: card.input.size,

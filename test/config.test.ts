@@ -50,7 +50,7 @@ describe('loadConfig', () => {
     ['SMOOTHING_SECONDS', 'NaN', 'a number from 0 to 60'],
     ['SMOOTHING_SECONDS', '1e1', 'a number from 0 to 60'],
     ['LOG_LEVEL', 'loud', 'one of fatal, error'],
-    ['ENGINE', 'caffe', 'one of onnxruntime'],
+    ['ENGINE', 'caffe', 'one of onnxruntime, tensorflow'],
     ['DATABASE_URL', 'mysql://there', 'file:PATH'],
   ])('refuses %s = %s and says what is allowed', (name, value, allowed) => {
     const error = failure({ [name]: value });

@@ -69,7 +69,7 @@ export class Crew {
     const { workers, setup } = options;
     const first = await launch(options, { ...setup, serves: ALL_KINDS });
     const settled = { ...setup, provider: first.facts.provider };
-    const alone = workers === 1 || first.facts.provider === 'cpu';
+    const alone = workers === 1 || !first.facts.usesGraphicsCard;
     const serves: readonly JobKind[] = alone ? ALL_KINDS : ['find'];
     const others = await Promise.allSettled(
       Array.from({ length: workers - 1 }, () => launch(options, { ...settled, serves })),

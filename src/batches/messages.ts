@@ -8,6 +8,8 @@ export interface WorkerSetup {
   readonly detector: string;
   /** Folder with card.json and the model's file. */
   readonly model: string;
+  /** Name of the library that runs the affect model. */
+  readonly engine: string;
   /** `auto`, or the name of a provider that must work. */
   readonly provider: string;
   /** Most crops in one read job. */
@@ -22,6 +24,8 @@ export type JobKind = 'find' | 'read';
 export interface WorkerFacts {
   /** Provider of the affect model; `cpu` where the worker does not read. */
   readonly provider: string;
+  /** Whether the affect model runs on a graphics card, which one worker alone should use. */
+  readonly usesGraphicsCard: boolean;
   readonly modelName: string;
   readonly modelVersion: string;
   /** Side of the crops in pixels. */

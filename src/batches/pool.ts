@@ -20,6 +20,8 @@ export interface VisionPoolOptions {
     readonly detector: string;
     /** Folder of the affect model's card. */
     readonly model: string;
+    /** Name of the library that runs the affect model. */
+    readonly engine: string;
     /** `auto`, or the name of a provider that must work. */
     readonly provider: string;
   };

@@ -1,7 +1,7 @@
 import type { CropReading } from '../domain.ts';
 import { AppError } from '../errors.ts';
 import { type ModelCard, readModelFile } from './card.ts';
-import { chooseProvider, type Provider, type ProviderChoice } from './providers.ts';
+import { chooseProvider, type EngineName, type Provider, type ProviderChoice, usesGraphicsCard } from './providers.ts';
 import { toReadings } from './readings.ts';
 import { checkNumbers } from './self-check.ts';
 import { type AffectSession, openSession } from './session.ts';
@@ -9,6 +9,8 @@ import { type AffectSession, openSession } from './session.ts';
 /** A network that is ready to read faces. It computes on the calling thread and blocks it for the time of a run. */
 export interface Engine extends AsyncDisposable {
   readonly provider: Provider;
+  /** Whether it computes on a graphics card, which should have one owner. */
+  readonly usesGraphicsCard: boolean;
   /**
    * Reads `count` crops, packed one after the other: `count * size * size * 3` bytes RGB, in shared memory if you like;
    * they are copied before it returns. One call at a time. Errors: WORKER_FAILED when the run fails or its numbers are not finite.
@@ -21,9 +23,11 @@ export interface EngineOptions {
   readonly folder: string;
   /** What `readModelCard(folder)` gave. */
   readonly card: ModelCard;
-  /** A provider by name must work; `auto` takes the first of cuda, webgpu, cpu that passes its self-check. */
+  /** The library that runs the network. Default onnxruntime. */
+  readonly engine?: EngineName;
+  /** A provider by name must work; `auto` takes the engine's first one that passes its self-check. */
   readonly provider: ProviderChoice;
-  /** Threads of one run on the cpu. Default 1. */
+  /** Threads of one run on onnxruntime's cpu. Default 1. */
   readonly threads?: number;
   readonly signal?: AbortSignal;
 }
@@ -33,9 +37,9 @@ export interface EngineOptions {
  * Errors: ENGINE_UNAVAILABLE, ABORTED.
  */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
-  const { card, folder, signal, threads = 1 } = options;
+  const { card, folder, signal, threads = 1, engine = 'onnxruntime' } = options;
   const model = await readModelFile(folder, card);
-  const provider = await chooseProvider(options.provider, { folder, signal });
+  const provider = await chooseProvider(options.provider, { engine, folder, signal });
   let session: AffectSession | undefined;
   try {
     session = await openSession({ model, card, provider, threads });
@@ -45,7 +49,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     if (thrown instanceof AppError && thrown.code === 'ENGINE_UNAVAILABLE') throw thrown;
     throw new AppError(
       'ENGINE_UNAVAILABLE',
-      `The model ${card.name} ${card.version} cannot be run on ${provider}. Use another ENGINE_PROVIDER, or fetch the model again.`,
+      `The model ${card.name} ${card.version} cannot be run on ${provider}. Use another ENGINE_PROVIDER or ENGINE, or fetch the model again.`,
       { cause: thrown },
     );
   }
@@ -54,11 +58,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 
 function engineOn(session: AffectSession, card: ModelCard, provider: Provider): Engine {
   const cropBytes = card.input.size * card.input.size * 3;
-  // onnxruntime takes no shared memory. One block, used again and again, spares a third of a megabyte per batch of garbage.
+  // Neither library takes shared memory. One block, used again and again, spares a third of a megabyte per batch of garbage.
   let input = new Uint8Array(0);
   let ended: Promise<void> | undefined;
   return {
     provider,
+    usesGraphicsCard: usesGraphicsCard(provider),
     async infer(crops, count) {
       if (crops.length !== count * cropBytes) {
         throw new AppError('INTERNAL', `${count} crops have ${crops.length} bytes instead of ${count * cropBytes}.`);

@@ -3,10 +3,25 @@ import { fileURLToPath } from 'node:url';
 import { AppError } from '../errors.ts';
 import { scriptLaunch } from '../flow/index.ts';
 
-/** Devices that can run the network, the one to be preferred first. */
-export const PROVIDERS = ['cuda', 'webgpu', 'cpu'] as const;
-export type Provider = (typeof PROVIDERS)[number];
+/**
+ * What can run the network, by engine, the one to be preferred first. The last one is there on every machine. Names say
+ * the engine too where it is not onnxruntime.
+ */
+export const PROVIDERS = {
+  onnxruntime: ['cuda', 'webgpu', 'cpu'],
+  tensorflow: ['tensorflow-gpu', 'tensorflow-wasm'],
+} as const;
+export type EngineName = keyof typeof PROVIDERS;
+export type Provider = (typeof PROVIDERS)[EngineName][number];
+/** A device by name must work; `auto` takes the engine's first one that does. `cpu` and `cuda` mean either engine's own. */
 export type ProviderChoice = Provider | 'auto';
+
+/** Devices that several workers use side by side, each with a thread of its own. A graphics card has one owner. */
+const ON_PROCESSOR: ReadonlySet<Provider> = new Set(['cpu', 'tensorflow-wasm']);
+
+export function usesGraphicsCard(provider: Provider): boolean {
+  return !ON_PROCESSOR.has(provider);
+}
 
 /** What a try of one provider showed; `reason` says in words why it cannot be used. */
 export type ProbeResult =
@@ -59,34 +74,52 @@ export async function probeProvider(
 }
 
 /**
- * The provider to use: the asked one, or for `auto` the first of {@link PROVIDERS} that works. `cpu` is taken without a
- * try in a child: it is always there, and the engine checks its numbers anyway.
- * Errors: ENGINE_UNAVAILABLE when the asked one does not work, ABORTED.
+ * The provider to use: the asked one, or for `auto` the first of the engine's {@link PROVIDERS} that works. What runs on
+ * the processor is taken without a try in a child: it is always there, and the engine checks its numbers anyway.
+ * Errors: ENGINE_UNAVAILABLE when the asked one does not work or is none of the engine's, ABORTED.
  */
 export async function chooseProvider(
   choice: ProviderChoice,
-  options: { readonly folder: string; readonly signal?: AbortSignal | undefined },
+  options: { readonly engine: EngineName; readonly folder: string; readonly signal?: AbortSignal | undefined },
 ): Promise<Provider> {
-  if (choice === 'cpu') return 'cpu';
+  const providers: readonly Provider[] = PROVIDERS[options.engine];
+  const onProcessor = providers.at(-1)!;
   if (choice === 'auto') {
     const results = await Promise.all(
-      PROVIDERS.filter((provider) => provider !== 'cpu').map((provider) => probeProvider(provider, options)),
+      providers.filter(usesGraphicsCard).map((provider) => probeProvider(provider, options)),
     );
-    return results.find((result) => result.usable)?.provider ?? 'cpu';
+    return results.find((result) => result.usable)?.provider ?? onProcessor;
   }
-  const result = await probeProvider(choice, options);
-  if (result.usable) return choice;
+  const asked = options.engine === 'tensorflow' ? (TENSORFLOW_NAMES[choice] ?? choice) : choice;
+  if (!providers.includes(asked)) {
+    throw new AppError(
+      'ENGINE_UNAVAILABLE',
+      `The engine ${options.engine} has no provider ${choice}. Set ENGINE_PROVIDER to auto, cpu or cuda, or choose another ENGINE.`,
+    );
+  }
+  if (asked === onProcessor) return asked;
+  const result = await probeProvider(asked, options);
+  if (result.usable) return asked;
   throw new AppError(
     'ENGINE_UNAVAILABLE',
-    `The provider ${choice} cannot be used: ${result.reason}. ${ADVICE[choice]} Or set ENGINE_PROVIDER to auto or cpu.`,
+    `The provider ${asked} cannot be used: ${result.reason}. ${ADVICE[asked] ?? ''} Or set ENGINE_PROVIDER to auto or cpu.`,
   );
 }
 
-const ADVICE: Readonly<Record<Exclude<Provider, 'cpu'>, string>> = {
+/** Whoever sets ENGINE_PROVIDER names a device, whatever the engine calls it. */
+const TENSORFLOW_NAMES: Readonly<Partial<Record<Provider, Provider>>> = {
+  cuda: 'tensorflow-gpu',
+  cpu: 'tensorflow-wasm',
+};
+
+const ADVICE: Readonly<Partial<Record<Provider, string>>> = {
   cuda:
     'It needs an NVIDIA driver, CUDA 12, cuDNN 9 and their libraries for onnxruntime ' +
     '(ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install).',
   webgpu: 'It needs a graphics card whose driver offers Vulkan 1.2 or newer (Direct3D 12 on Windows, Metal on macOS).',
+  'tensorflow-gpu':
+    'It needs an NVIDIA driver, CUDA 11.2, cuDNN 8.1, Node older than 23 and the package @tensorflow/tfjs-node-gpu ' +
+    '(npm run install:tensorflow-gpu).',
 };
 
 function aborted(signal: AbortSignal | undefined): AppError {

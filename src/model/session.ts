@@ -1,7 +1,8 @@
-import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { EXPRESSIONS } from '../domain.ts';
 import { AppError } from '../errors.ts';
 import type { ModelCard } from './card.ts';
+import type { LoadedNetwork } from './network.ts';
+import { openOnnxruntime } from './onnxruntime.ts';
 import type { Provider } from './providers.ts';
 
 /**
@@ -22,12 +23,9 @@ export interface AffectSession {
   release(): Promise<void>;
 }
 
-/** onnxruntime's severities; 4 is fatal. What goes wrong is thrown, so its own lines on standard error add nothing. */
-const LOG_FATAL_ONLY = 4;
-
 /**
- * Loads the network for one provider. Throws whatever onnxruntime throws when the provider is absent, and AppError
- * ENGINE_UNAVAILABLE when the file's inputs and outputs are not those of its card.
+ * Loads the network for one provider. Throws whatever its library throws when the provider is absent, and AppError
+ * ENGINE_UNAVAILABLE when the file's inputs and outputs are not those of its card, or an operation of it is not known.
  */
 export async function openSession(options: {
   readonly model: Uint8Array;
@@ -36,31 +34,21 @@ export async function openSession(options: {
   /** Threads inside one run; default 1, because N workers of one thread beat one worker of N threads. */
   readonly threads?: number;
 }): Promise<AffectSession> {
-  const { card } = options;
-  const session = await InferenceSession.create(options.model, {
-    executionProviders: [options.provider],
-    intraOpNumThreads: options.threads ?? 1,
-    interOpNumThreads: 1,
-    executionMode: 'sequential',
-    graphOptimizationLevel: 'all',
-    logSeverityLevel: LOG_FATAL_ONLY,
-    // Patterns are kept per input shape and buy nothing here (2.5 ms a face with and without).
-    enableMemPattern: false,
-  });
+  const { card, model, provider, threads = 1 } = options;
+  const network = await openNetwork(model, { provider, threads });
   try {
-    checkSignature(session, card);
+    checkSignature(network, card);
   } catch (thrown) {
-    await session.release();
+    await network.release();
     throw thrown;
   }
   const { size } = card.input;
   const { affect, expressions, uncertainty, faceness } = card.outputs;
-  const fetches = [affect, expressions, uncertainty, ...(faceness === undefined ? [] : [faceness])];
+  const wanted = [affect, expressions, uncertainty, ...(faceness === undefined ? [] : [faceness])];
 
   return {
     async run(crops, count) {
-      const input = new Tensor('uint8', crops, [count, size, size, 3]);
-      const outputs = await session.run({ [card.input.name]: input }, fetches);
+      const outputs = await network.run(crops, [count, size, size, 3], wanted);
       return {
         affect: floats(outputs, affect, count * 2),
         expressions: floats(outputs, expressions, count * EXPRESSIONS.length),
@@ -68,29 +56,40 @@ export async function openSession(options: {
         faceness: faceness === undefined ? null : floats(outputs, faceness, count),
       };
     },
-    release: () => session.release(),
+    release: () => network.release(),
   };
 }
 
-function floats(outputs: InferenceSession.OnnxValueMapType, name: string, length: number): Float32Array {
-  const values = outputs[name]?.data;
+async function openNetwork(
+  model: Uint8Array,
+  { provider, threads }: { readonly provider: Provider; readonly threads: number },
+): Promise<LoadedNetwork> {
+  if (provider !== 'tensorflow-gpu' && provider !== 'tensorflow-wasm')
+    return openOnnxruntime(model, { provider, threads });
+  // Loaded by who wants it: the library takes a quarter of a second and fifty megabytes.
+  const { openTensorflow } = await import('./tensorflow/network.ts');
+  return openTensorflow(model, provider === 'tensorflow-gpu' ? 'gpu' : 'wasm');
+}
+
+function floats(outputs: Readonly<Record<string, unknown>>, name: string, length: number): Float32Array {
+  const values = outputs[name];
   if (values instanceof Float32Array && values.length === length) return values;
   throw new AppError('WORKER_FAILED', `The model's output ${name} has not the ${length} numbers that it should have.`);
 }
 
-function checkSignature(session: InferenceSession, card: ModelCard): void {
+function checkSignature(network: LoadedNetwork, card: ModelCard): void {
   const { size } = card.input;
-  const input = session.inputMetadata.find((metadata) => metadata.name === card.input.name);
-  const shape = input?.isTensor === true && input.type === 'uint8' ? input.shape : [];
+  const input = network.inputs.find(({ name }) => name === card.input.name);
+  const shape = input?.type === 'uint8' ? input.shape : [];
   const fits = shape.length === 4 && shape[1] === size && shape[2] === size && shape[3] === 3;
-  if (!fits || session.inputNames.length !== 1) {
+  if (!fits || network.inputs.length !== 1) {
     throw unlikeCard(card, `one uint8 input ${card.input.name} of shape [batch, ${size}, ${size}, 3]`);
   }
   // A fixed batch could take one crop alone or only ever full batches.
   if (typeof shape[0] === 'number') throw unlikeCard(card, 'a batch of any length');
-  for (const name of Object.values(card.outputs).filter((output) => output !== undefined)) {
-    const output = session.outputMetadata.find((metadata) => metadata.name === name);
-    if (output?.isTensor !== true || output.type !== 'float32') throw unlikeCard(card, `a float32 output ${name}`);
+  for (const wanted of Object.values(card.outputs).filter((output) => output !== undefined)) {
+    const output = network.outputs.find(({ name }) => name === wanted);
+    if (output?.type !== 'float32') throw unlikeCard(card, `a float32 output ${wanted}`);
   }
 }
 

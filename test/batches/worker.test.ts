@@ -12,7 +12,7 @@ beforeAll(async () => {
     workers: 2,
     maxBatch: 8,
     maxWaitMs: 4,
-    workerSetup: { detector: 'models/detector', model: 'models/affect', provider: 'cpu' },
+    workerSetup: { detector: 'models/detector', model: 'models/affect', engine: 'onnxruntime', provider: 'cpu' },
   });
 });
 afterAll(async () => {

@@ -25,6 +25,10 @@ describe('probeProvider', () => {
     expect(await probeProvider('cpu', { folder })).toEqual({ provider: 'cpu', usable: true });
   });
 
+  it('finds that TensorFlow.js can run a model on the processor', async () => {
+    expect(await probeProvider('tensorflow-wasm', { folder })).toEqual({ provider: 'tensorflow-wasm', usable: true });
+  });
+
   it('finds that a model with other numbers cannot be used', async () => {
     const { selfCheck } = tinyCard(encodeOnnx(tinyNetwork())) as { selfCheck: object };
     await writeTinyModel(folder, { card: { selfCheck: { ...selfCheck, affect: [-0.9, -0.9] } } });
@@ -56,7 +60,8 @@ describe('probeProvider', () => {
 describe('chooseProvider', () => {
   it('takes the first provider that works, whatever the machine has', async () => {
     await using engine = await createEngine({ folder, card: await readModelCard(folder), provider: 'auto' });
-    for (const provider of PROVIDERS.slice(0, PROVIDERS.indexOf(engine.provider))) {
+    for (const provider of PROVIDERS.onnxruntime) {
+      if (provider === engine.provider) break;
       expect(await probeProvider(provider, { folder })).toMatchObject({ usable: false });
     }
   });
@@ -64,7 +69,9 @@ describe('chooseProvider', () => {
   it.each(['cuda', 'webgpu'] as const)(
     'uses %s when it is asked for and works, else says what to do',
     async (provider) => {
-      const chosen = await chooseProvider(provider, { folder }).catch((thrown: unknown) => thrown);
+      const chosen = await chooseProvider(provider, { engine: 'onnxruntime', folder }).catch(
+        (thrown: unknown) => thrown,
+      );
       if (chosen === provider) return;
       expect(chosen).toMatchObject({
         code: 'ENGINE_UNAVAILABLE',
@@ -72,4 +79,33 @@ describe('chooseProvider', () => {
       });
     },
   );
+
+  it('takes the graphics card for tensorflow where it has one, else the processor', async () => {
+    const gpu = await probeProvider('tensorflow-gpu', { folder });
+    const chosen = await chooseProvider('auto', { engine: 'tensorflow', folder });
+    expect(chosen).toBe(gpu.usable ? 'tensorflow-gpu' : 'tensorflow-wasm');
+  });
+
+  it.each(['cpu', 'tensorflow-wasm'] as const)('takes %s for tensorflow without a try', async (choice) => {
+    expect(await chooseProvider(choice, { engine: 'tensorflow', folder: 'nowhere' })).toBe('tensorflow-wasm');
+  });
+
+  it('says how tensorflow gets to a graphics card when it is asked for one and cannot', async () => {
+    const chosen = await chooseProvider('cuda', { engine: 'tensorflow', folder }).catch((thrown: unknown) => thrown);
+    if (chosen === 'tensorflow-gpu') return;
+    expect(chosen).toMatchObject({
+      code: 'ENGINE_UNAVAILABLE',
+      message: expect.stringMatching(/tensorflow-gpu cannot be used: .+CUDA 11\.2.+npm run install:tensorflow-gpu/),
+    });
+  });
+
+  it.each([
+    ['tensorflow', 'webgpu'],
+    ['onnxruntime', 'tensorflow-wasm'],
+  ] as const)('refuses for %s the provider %s, which it has not', async (engine, choice) => {
+    await expect(chooseProvider(choice, { engine, folder })).rejects.toMatchObject({
+      code: 'ENGINE_UNAVAILABLE',
+      message: expect.stringContaining(`${engine} has no provider ${choice}`),
+    });
+  });
 });

@@ -62,17 +62,18 @@ def degrade(grey: Tensor, generator: torch.Generator) -> Tensor:
 
     grey = ((grey + 1) / 2).clamp(0, 1) ** torch.exp(uniform(-0.35, 0.35)) * 2 - 1
     mean = grey.mean(dim=(2, 3), keepdim=True)
-    grey = (grey - mean) * uniform(0.65, 1.45) + mean + uniform(-0.25, 0.25)
+    grey = (grey - mean) * uniform(0.7, 1.4) + mean + uniform(-0.2, 0.2)
     small = F.interpolate(grey, size=int(torch.randint(18, 36, (1,), generator=generator)), mode="area")
     coarse = F.interpolate(small, size=size, mode="bilinear", align_corners=False)
     blurred = F.avg_pool2d(F.pad(grey, (1, 1, 1, 1), mode="replicate"), 3, 1)
     pick = uniform(0, 1)
     # Served crops are sharper than enlarged 48-pixel pictures: some of these are sharpened.
     sharpened = grey + (grey - blurred) * uniform(0.4, 1.6)
-    grey = torch.where(pick < 0.1, coarse, torch.where(pick < 0.18, blurred, torch.where(pick < 0.45, sharpened, grey)))
-    noisy = uniform(0, 1) < 0.2
+    soft = torch.where(pick < 0.08, coarse, blurred)
+    grey = torch.where(pick < 0.14, soft, torch.where(pick < 0.35, sharpened, grey))
+    noisy = uniform(0, 1) < 0.12
     grey = grey + noisy * uniform(0, 0.1) * torch.randn(grey.shape, generator=generator)
-    covered = uniform(0, 1) < 0.35
+    covered = uniform(0, 1) < 0.2
     rows, columns = torch.arange(size).view(1, 1, size, 1), torch.arange(size).view(1, 1, 1, size)
     top, left = uniform(-0.1, 0.9) * size, uniform(-0.1, 0.9) * size
     height, width = uniform(0.1, 0.45) * size, uniform(0.1, 0.45) * size
