@@ -2,7 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import type { ExecutionArgs, ExecutionResult } from 'graphql';
 import { makeServer, type Server } from 'graphql-ws';
 import { AppError } from '../errors.ts';
+import type { Context } from './context.ts';
 import { type Reporting, toGraphqlError } from './errors.ts';
+import type { Outlet } from './websocket-outlet.ts';
 import type { Yoga } from './yoga.ts';
 
 /** The first message of a connection must come within this time. */
@@ -13,6 +15,7 @@ const MAX_OPERATIONS = 64;
 /** What an operation knows of its connection. */
 export interface Connection {
   readonly request: IncomingMessage;
+  readonly outlet: Outlet;
 }
 
 /** The protocol graphql-transport-ws, which executes as the other transports do: same limits, same errors. */
@@ -21,7 +24,7 @@ export function webSocketProtocol(yoga: Yoga, reporting: Reporting): Server<Conn
     connectionInitWaitTimeout: INIT_TIMEOUT_MS,
     execute: (args) => (args as EnvelopedArgs).rootValue.execute(args),
     subscribe: (args) => (args as EnvelopedArgs).rootValue.subscribe(args),
-    async onSubscribe({ subscriptions, extra }, _, { query, operationName, variables }) {
+    async onSubscribe({ subscriptions, extra }, id, { query, operationName, variables }) {
       // The new one is among them already.
       if (Object.keys(subscriptions).length > MAX_OPERATIONS) {
         const message = `A connection may have ${MAX_OPERATIONS} operations at once; end some or open another.`;
@@ -40,7 +43,7 @@ export function webSocketProtocol(yoga: Yoga, reporting: Reporting): Server<Conn
           operationName,
           document,
           variableValues: variables,
-          contextValue: await contextFactory(),
+          contextValue: { ...(await contextFactory()), sendResult: resultSender(id, extra.outlet) },
           rootValue: { execute, subscribe },
         };
       } catch (thrown) {
@@ -49,6 +52,13 @@ export function webSocketProtocol(yoga: Yoga, reporting: Reporting): Server<Conn
     },
     onError: (_, __, ___, errors) => errors.map((error) => toGraphqlError(error, reporting).toJSON()),
   });
+}
+
+/** Sends results whose JSON is made already, as the protocol itself sends them. */
+function resultSender(id: string, outlet: Outlet): NonNullable<Context['sendResult']> {
+  const head = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
+  const tail = Buffer.from('}');
+  return (json) => outlet.sendParts([head, json, tail]);
 }
 
 interface EnvelopedArgs extends ExecutionArgs {

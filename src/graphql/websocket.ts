@@ -3,6 +3,7 @@ import { CloseCode, handleProtocols } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Reporting } from './errors.ts';
 import { isOwnOrigin } from './guard.ts';
+import { createOutlet } from './websocket-outlet.ts';
 import { webSocketProtocol } from './websocket-protocol.ts';
 import { GRAPHQL_PATH, type Yoga } from './yoga.ts';
 
@@ -10,8 +11,6 @@ import { GRAPHQL_PATH, type Yoga } from './yoga.ts';
 const MAX_MESSAGE_BYTES = 64 * 1024;
 /** A connection costs some 20 KB, and a subscriber's buffer holds references to frames that all share. */
 const MAX_CONNECTIONS = 1000;
-/** A client that does not take what it asked for is not listened to beyond this, so that it cannot ask for more. */
-const MAX_UNSENT_BYTES = 1024 * 1024;
 /** A client that does not answer one ping until the next is due is gone. */
 const PING_EVERY_MS = 12_000;
 /** Clients get so long to answer the close of a server that stops. */
@@ -20,9 +19,9 @@ const CLOSE_LIMIT_MS = 1_000;
 const GOING_AWAY = 1001;
 
 /**
- * GraphQL over WebSocket (graphql-transport-ws) on the HTTP server's port. Each message is waited for until it has left
- * the process before the next result is pulled, so what a stalled client cannot take waits in the hub's bounded buffer,
- * and is dropped and counted there.
+ * GraphQL over WebSocket (graphql-transport-ws) on the HTTP server's port. Where the system takes
+ * no more for a client, the next result is not pulled before it does again, so what a stalled client cannot take waits in
+ * the hub's bounded buffer, and is dropped and counted there.
  */
 export function serveWebSocket(server: Server, yoga: Yoga, reporting: Reporting): AsyncDisposable {
   const { log, traffic } = reporting;
@@ -44,21 +43,22 @@ export function serveWebSocket(server: Server, yoga: Yoga, reporting: Reporting)
     // A socket's fault (cut off, a message that is too long) is its client's alone, and the socket closes itself.
     socket.on('error', (err) => log.debug({ err }, 'a WebSocket failed'));
     const stopPinging = keepAlive(socket);
+    const outlet = createOutlet(socket, request);
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
-        send: (text) => send(socket, text),
+        send: (text) => outlet.send(text),
         close: (code, reason) => socket.close(code, reason),
         onMessage: (receive) =>
           socket.on('message', (bytes) => {
-            if (socket.bufferedAmount > MAX_UNSENT_BYTES) socket.pause();
+            outlet.hold();
             receive(String(bytes)).catch((err: unknown) => {
               log.error({ err }, 'an operation over WebSocket failed in an unknown way');
               socket.close(CloseCode.InternalServerError, 'Internal server error');
             });
           }),
       },
-      { request },
+      { request, outlet },
     );
     socket.once('close', (code, reason) => {
       stopPinging();
@@ -77,18 +77,6 @@ export function serveWebSocket(server: Server, yoga: Yoga, reporting: Reporting)
       clearTimeout(cut);
     },
   };
-}
-
-/** Resolves once the message has left the process; rejects when the connection is lost before. */
-function send(socket: WebSocket, text: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (socket.readyState !== socket.OPEN) return resolve();
-    socket.send(text, (error) => {
-      if (socket.isPaused && socket.bufferedAmount <= MAX_UNSENT_BYTES) socket.resume();
-      if (error) reject(error);
-      else resolve();
-    });
-  });
 }
 
 /** Pings until the returned function is called; cuts a client off that does not answer. */

@@ -11,6 +11,7 @@ import { objects } from './resolvers/objects.ts';
 import { Query } from './resolvers/queries.ts';
 import { Subscription } from './resolvers/subscriptions.ts';
 import { Cursor, DateTime, Upload } from './scalars.ts';
+import { sharedExecutionPlugin } from './shared-execution.ts';
 import { trafficPlugin } from './traffic.ts';
 
 export type Yoga = YogaServerInstance<object, Context>;
@@ -46,7 +47,13 @@ export function createGraphql(context: Context): Yoga {
     renderGraphiQL,
     logging: false,
     maskedErrors: { maskError: (error) => toGraphqlError(error, context) },
-    plugins: [codedValidation(context), limitsPlugin(), itemsLimitPlugin(), trafficPlugin(context.traffic)],
+    plugins: [
+      codedValidation(context),
+      limitsPlugin(),
+      itemsLimitPlugin(),
+      trafficPlugin(context.traffic),
+      sharedExecutionPlugin(context),
+    ],
   });
 }
 

@@ -118,6 +118,8 @@ export interface SubscribeFramesOptions {
   /** Start after this sequence, replaying from the database what is past; default: only frames from now on. */
   readonly afterSequence?: number;
   readonly signal?: AbortSignal;
+  /** Takes the live frames instead of their being yielded; a promise that it returns is waited for before the next. */
+  readonly onLive?: (delivery: FrameDelivery) => Promise<void> | undefined;
 }
 
 /** What is erased together with a stream. */

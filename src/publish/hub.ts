@@ -1,5 +1,5 @@
 import type { FrameEstimate, StreamRecord } from '../domain.ts';
-import { DropOldestBuffer, endable } from '../flow/index.ts';
+import { DropOldestBuffer, endable, type Taken } from '../flow/index.ts';
 
 export interface HubOptions {
   /** Frames that are kept for a subscriber who does not take them, 1 or more; beyond, the oldest go. */
@@ -21,6 +21,12 @@ export interface SubscribeOptions {
   readonly afterSequence?: number;
   /** Ends the iteration. */
   readonly signal?: AbortSignal;
+  /**
+   * Takes the live frames instead of their being yielded, in the turn in which they are published: for many subscribers,
+   * the turns that each frame takes through iterators cost more than sending it. A promise that it returns is waited for
+   * before the next frame; a throw ends the iteration with it. Default: all frames are yielded.
+   */
+  readonly onLive?: (delivery: Delivery) => Promise<void> | undefined;
 }
 
 export interface HubStatistics {
@@ -84,12 +90,14 @@ export function createHub(options: HubOptions): Hub {
     return buffer;
   }
 
+  /** May be called again. */
   function leave(streamId: string, buffer: DropOldestBuffer<FrameEstimate>): void {
     buffer.close();
-    droppedByGone += buffer.droppedInAll;
+    buffer.clear();
     const others = frameSubscribers.get(streamId);
-    others?.delete(buffer);
-    if (others?.size === 0) frameSubscribers.delete(streamId);
+    if (others?.delete(buffer) !== true) return;
+    droppedByGone += buffer.droppedInAll;
+    if (others.size === 0) frameSubscribers.delete(streamId);
   }
 
   async function hasEnded(streamId: string): Promise<boolean> {
@@ -99,10 +107,20 @@ export function createHub(options: HubOptions): Hub {
 
   async function* frames(
     streamId: string,
-    { afterSequence, signal }: SubscribeOptions = {},
+    { afterSequence, signal, onLive }: SubscribeOptions = {},
   ): AsyncGenerator<Delivery, void, undefined> {
     // Subscribed first and looked up after: an end between the two is seen by one of them.
     const buffer = subscribe(streamId);
+    // One listener for all frames: to listen to a signal costs more than to take a frame. The signal is this
+    // subscription's own, so nobody has to stop listening.
+    const left = new Promise<void>((resolve) => {
+      const leaveNow = (): void => {
+        leave(streamId, buffer);
+        resolve();
+      };
+      if (signal?.aborted === true) leaveNow();
+      else signal?.addEventListener('abort', leaveNow, { once: true });
+    });
     try {
       if (await hasEnded(streamId)) buffer.close();
       let last = afterSequence ?? Number.NEGATIVE_INFINITY;
@@ -121,13 +139,25 @@ export function createHub(options: HubOptions): Hub {
         }
         behind = buffer.dropped > 0 && signal?.aborted !== true;
       }
-      for (let taken = await buffer.take(signal); taken !== null; taken = await buffer.take(signal)) {
-        const { value: frame, droppedBefore } = taken;
-        if (frame.sequence <= last) continue;
+      const delivery = ({ value: frame, droppedBefore }: Taken<FrameEstimate>): Delivery | null => {
+        if (frame.sequence <= last) return null;
         // Some of what was dropped may have come from the store before.
         const lost = Math.min(droppedBefore, frame.sequence - last - 1);
         last = frame.sequence;
-        yield { frame, droppedBefore: lost };
+        return { frame, droppedBefore: lost };
+      };
+      if (onLive !== undefined) {
+        const pouring = buffer.pour((taken) => {
+          const next = delivery(taken);
+          return next === null ? undefined : onLive(next);
+        });
+        // Who has left is not waited for, however long it takes over its last frame.
+        await Promise.race([pouring, left]);
+        return;
+      }
+      for (let taken = await buffer.take(); taken !== null; taken = await buffer.take()) {
+        const next = delivery(taken);
+        if (next !== null) yield next;
       }
     } finally {
       leave(streamId, buffer);

@@ -39,6 +39,68 @@ describe('a drop-oldest buffer', () => {
     expect(await waiting).toBeNull();
   });
 
+  test('pours what comes in the same turn, and what came before at once', async () => {
+    const buffer = new DropOldestBuffer<number>(2);
+    for (const value of [1, 2, 3]) buffer.push(value);
+    const got: unknown[] = [];
+    const poured = buffer.pour(({ value, droppedBefore }) => {
+      got.push([value, droppedBefore]);
+      return undefined;
+    });
+    buffer.push(4);
+    expect(got).toEqual([
+      [2, 1],
+      [3, 0],
+      [4, 0],
+    ]);
+    buffer.close();
+    await poured;
+  });
+
+  test('keeps and drops while whom it pours to is busy, and ends when that has taken the last', async () => {
+    const buffer = new DropOldestBuffer<number>(2);
+    const got: unknown[] = [];
+    const ready: (() => void)[] = [];
+    const poured = buffer.pour((taken) => {
+      got.push(taken);
+      return new Promise((resolve) => ready.push(resolve));
+    });
+    for (const value of [1, 2, 3, 4]) buffer.push(value);
+    buffer.close();
+    expect(got).toEqual([{ value: 1, droppedBefore: 0 }]);
+    while (got.length < 3) {
+      ready.shift()?.();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(got.slice(1)).toEqual([
+      { value: 3, droppedBefore: 1 },
+      { value: 4, droppedBefore: 0 },
+    ]);
+    ready.shift()?.();
+    await poured;
+  });
+
+  test.each([
+    [
+      'throws',
+      () => {
+        throw new Error('no more');
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('no more'))],
+  ])('stops pouring to one who %s, and whoever pushes does not notice', async (_, receive) => {
+    const buffer = new DropOldestBuffer<number>(2);
+    let calls = 0;
+    const poured = buffer.pour(() => {
+      calls += 1;
+      return receive();
+    });
+    buffer.push(1);
+    await expect(poured).rejects.toThrow('no more');
+    buffer.push(2);
+    expect(calls).toBe(1);
+  });
+
   test('loses nothing without counting it', async () => {
     await fc.assert(
       fc.asyncProperty(

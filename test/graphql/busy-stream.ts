@@ -23,13 +23,18 @@ export interface BusyServer extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-export async function openBusyServer(): Promise<BusyServer> {
+/** `stored`: what a subscriber gets of the past. Every stream that is asked for is there, and runs. */
+export async function openBusyServer(stored: readonly FrameEstimate[] = []): Promise<BusyServer> {
   const parts = new ClosingStack();
   const folder = parts.own(await temporaryFolder());
   const { pipeline, store } = parts.own(await openPipeline(folder.path));
   const stream = { id: STREAM_ID, status: 'RUNNING' } as StreamRecord;
   const hub = parts.own(
-    createHub({ bufferFrames: BUFFER_FRAMES, replay: async () => [], streamNow: async () => stream }),
+    createHub({
+      bufferFrames: BUFFER_FRAMES,
+      replay: async (id, after) => stored.filter(({ streamId, sequence }) => streamId === id && sequence > after),
+      streamNow: async () => stream,
+    }),
   );
   const busy = Object.assign(Object.create(pipeline) as typeof pipeline, { subscribeFrames: hub.frames.bind(hub) });
   const config = testConfig(folder.path, { PORT: '0' });
@@ -37,7 +42,7 @@ export async function openBusyServer(): Promise<BusyServer> {
   return {
     url: server.url,
     hub,
-    publish: (sequence) => hub.publish(largeFrame(sequence)),
+    publish: (sequence) => hub.publish(busyFrame(sequence)),
     async stop() {
       await server[Symbol.asyncDispose]();
     },
@@ -50,7 +55,7 @@ export async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
-function largeFrame(sequence: number): FrameEstimate {
+export function busyFrame(sequence: number, { streamId = STREAM_ID, faces = 100 } = {}): FrameEstimate {
   const affect = { valence: 0.123456789, arousal: -0.123456789 };
   const point = { x: 0.123456789, y: 0.987654321 };
   const face = (trackNumber: number) => ({
@@ -64,13 +69,13 @@ function largeFrame(sequence: number): FrameEstimate {
     uncertainty: 0.2,
   });
   return {
-    streamId: STREAM_ID,
+    streamId,
     sequence,
     ptsSeconds: sequence / 25,
     capturedAt: null,
     width: 640,
     height: 360,
-    faces: Array.from({ length: 100 }, (_, index) => face(index + 1)),
+    faces: Array.from({ length: faces }, (_, index) => face(index + 1)),
     skippedBefore: 0,
     latencyMs: 1,
   };

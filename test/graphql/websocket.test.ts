@@ -1,7 +1,9 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { randomBytes } from 'node:crypto';
+import { connect as connectWire } from 'node:net';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import WebSocket from 'ws';
 import { openServer, type TestServer } from '../support/server.ts';
-import { openBusyServer, until, WATCH_ALL } from './busy-stream.ts';
+import { busyFrame, openBusyServer, until, WATCH_ALL } from './busy-stream.ts';
 
 let server: TestServer;
 beforeAll(async () => {
@@ -115,6 +117,85 @@ test('a client that asks and does not listen is not listened to either, until it
   expect(before).toBeGreaterThan((PINGS * text.length) / 2);
   socket.resume();
   await until(() => messages.filter(({ type }) => type === 'pong').length === PINGS);
+  socket.terminate();
+});
+
+test('a client that answers no ping is closed before the second one after it; one that does stays', async () => {
+  await using busy = await openBusyServer();
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  try {
+    const alive = await connect(busy.url);
+    alive.say({ type: 'subscribe', id: '1', payload: { query: WATCH_ALL } });
+    // A bare wire, which reads all and answers nothing.
+    const { port, pathname } = new URL(busy.url);
+    const wire = connectWire(Number(port), '127.0.0.1');
+    const got: Buffer[] = [];
+    wire.on('data', (chunk) => got.push(chunk));
+    const closed = new Promise((resolve) => wire.once('close', resolve));
+    const upgrade = 'Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13';
+    const key = `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`;
+    const protocol = 'Sec-WebSocket-Protocol: graphql-transport-ws';
+    wire.write(`GET ${pathname} HTTP/1.1\r\nHost: localhost:${port}\r\n${upgrade}\r\n${key}\r\n${protocol}\r\n\r\n`);
+    await until(() => Buffer.concat(got).includes('101 Switching Protocols'));
+    for (const message of [
+      { type: 'connection_init' },
+      { type: 'subscribe', id: '1', payload: { query: WATCH_ALL } },
+    ]) {
+      wire.write(maskedText(JSON.stringify(message)));
+    }
+    await until(() => busy.hub.statistics().frameSubscribers === 2);
+    const ponged = new Promise((resolve) => alive.socket.once('ping', resolve));
+    vi.advanceTimersByTime(12_000);
+    await ponged;
+    await until(() => got.some((chunk) => chunk.includes(PING)));
+    // A message there and back: by then the server has the pong too.
+    alive.say({ type: 'ping' });
+    await until(() => alive.messages.some(({ type }) => type === 'pong'));
+    vi.advanceTimersByTime(12_000);
+    await closed;
+    await until(() => busy.hub.statistics().frameSubscribers === 1);
+    expect(alive.socket.readyState).toBe(WebSocket.OPEN);
+    alive.socket.terminate();
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+/** A ping without content. */
+const PING = Buffer.from([0x89, 0]);
+
+/** A message as a client sends it, under a mask of zeros. */
+function maskedText(text: string): Buffer {
+  const payload = Buffer.from(text);
+  const head = Buffer.from([0x81, 0x80 | 126, payload.length >> 8, payload.length & 255, 0, 0, 0, 0]);
+  return Buffer.concat([head, payload]);
+}
+
+test('live frames of every length come whole, among the other messages of the connection', async () => {
+  await using busy = await openBusyServer();
+  const { socket, messages, say } = await connect(busy.url);
+  const frames = 'frames(streamId: "busy", fromStart: false)';
+  const queries = [
+    `subscription { ${frames} { sequence } }`,
+    `subscription { ${frames} { sequence faces { box { x } } } }`,
+    WATCH_ALL,
+  ];
+  for (const [id, query] of queries.entries()) say({ type: 'subscribe', id: String(id), payload: { query } });
+  await until(() => busy.hub.statistics().frameSubscribers === 3);
+  for (let sequence = 0; sequence < 30; sequence++) {
+    busy.hub.publish(busyFrame(sequence, { faces: sequence * 4 }));
+    say({ type: 'ping' });
+    socket.ping();
+    await until(() => messages.filter(({ type }) => type === 'next').length === 3 * (sequence + 1));
+  }
+  for (const id of ['0', '1', '2']) {
+    const payloads = messages.filter((message) => message.type === 'next' && message.id === id);
+    expect(payloads.map(({ payload }) => payload.data.frames.sequence)).toEqual(
+      Array.from({ length: 30 }, (_, at) => at),
+    );
+    if (id !== '0') expect(payloads[20]!.payload.data.frames.faces).toHaveLength(80);
+  }
+  await until(() => messages.filter(({ type }) => type === 'pong').length === 30);
   socket.terminate();
 });
 

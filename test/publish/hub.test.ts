@@ -172,6 +172,90 @@ describe('a live subscriber', () => {
   });
 });
 
+describe('a subscriber who takes the live frames at once', () => {
+  test('gets the past from the iterator and then each frame as it is published, until the end', async () => {
+    const hub = newHub();
+    const source = await newSource(hub);
+    await source.add(150);
+    const live: Delivery[] = [];
+    const past = sequences(
+      hub.frames(source.id, {
+        afterSequence: 9,
+        onLive(delivery) {
+          live.push(delivery);
+          return undefined;
+        },
+      }),
+    );
+    while (live.length === 0) {
+      await source.add(1);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const one = frame(source.id, 10_000);
+    hub.publish(one);
+    // The same object, in the same turn.
+    expect(live.at(-1)?.frame).toBe(one);
+    await source.end();
+    const all = [...(await past), ...live.map((delivery) => delivery.frame.sequence)];
+    expect(all.slice(0, -1)).toEqual(upTo(all.length + 9).slice(10));
+  });
+
+  test('loses the oldest while it is busy, is told how many, and is not waited for when it leaves', async () => {
+    const hub = newHub(4);
+    const source = await newSource(hub);
+    const live: Delivery[] = [];
+    let ready = (): void => undefined;
+    const leaving = new AbortController();
+    const ended = sequences(
+      hub.frames(source.id, {
+        signal: leaving.signal,
+        onLive(delivery) {
+          live.push(delivery);
+          return new Promise((resolve) => {
+            ready = resolve;
+          });
+        },
+      }),
+    );
+    while (live.length === 0) {
+      await source.add(1);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const first = live[0]!.frame.sequence;
+    await source.add(20);
+    ready();
+    while (live.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    expect(live[1]).toMatchObject({ frame: { sequence: first + 17 }, droppedBefore: 16 });
+    leaving.abort();
+    expect(await ended).toEqual([]);
+    expect(hub.statistics()).toEqual({ frameSubscribers: 0, statusSubscribers: 0, framesDropped: 16 });
+    await source.add(1);
+    ready();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(live).toHaveLength(2);
+  });
+
+  test('ends with what it throws, and no other notices', async () => {
+    const hub = newHub();
+    const source = await newSource(hub);
+    const broken = sequences(
+      hub.frames(source.id, {
+        onLive() {
+          throw new Error('gone wrong');
+        },
+      }),
+    );
+    broken.catch(() => undefined);
+    const other = sequences(hub.frames(source.id));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await source.add(3);
+    await source.end();
+    await expect(broken).rejects.toThrow('gone wrong');
+    expect(await other).toEqual([0, 1, 2]);
+    expect(hub.statistics().frameSubscribers).toBe(0);
+  });
+});
+
 test('whoever leaves by return() while waiting is gone at once, from frames and from statuses', async () => {
   const hub = newHub();
   const source = await newSource(hub);

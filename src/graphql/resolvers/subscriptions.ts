@@ -11,15 +11,25 @@ const PROGRESS_EVERY_MS = 1000;
 
 export const Subscription: SubscriptionResolvers = {
   frames: {
-    subscribe: (_, { streamId, after, fromStart, includeEmpty }, { pipeline, closing }) => {
+    subscribe: (_, { streamId, after, fromStart, includeEmpty }, { pipeline, closing, onLiveFrame }) => {
       const start = fromStart === false ? undefined : -1;
       const afterSequence = typeof after === 'string' ? decodeFrameCursor(streamId, after) : start;
       const from = afterSequence === undefined ? {} : { afterSequence };
-      return untilClosing(closing, (signal) =>
-        models(pipeline.subscribeFrames(streamId, { signal, ...from }), includeEmpty ?? true),
-      );
+      const wanted = (includeEmpty ?? true) ? (delivery: FrameDelivery) => delivery : withFaces();
+      const live = onLiveFrame && {
+        onLive(delivery: FrameDelivery) {
+          const one = wanted(delivery);
+          return one === null ? undefined : onLiveFrame(one);
+        },
+      };
+      return untilClosing(closing, async function* (signal) {
+        for await (const delivery of pipeline.subscribeFrames(streamId, { signal, ...from, ...live })) {
+          const one = wanted(delivery);
+          if (one !== null) yield one;
+        }
+      });
     },
-    resolve: (frame: FrameModel) => frame,
+    resolve: ({ frame, droppedBefore }: FrameDelivery): FrameModel => ({ ...frame, droppedBefore }),
   },
   streamStatus: {
     subscribe: (_, { streamId }, { pipeline, closing }) =>
@@ -44,17 +54,16 @@ function untilClosing<T>(
   }, closing);
 }
 
-async function* models(
-  deliveries: AsyncGenerator<FrameDelivery>,
-  includeEmpty: boolean,
-): AsyncGenerator<FrameModel, void, undefined> {
-  let dropped = 0;
-  for await (const { frame, droppedBefore } of deliveries) {
-    dropped += droppedBefore;
-    if (!includeEmpty && frame.faces.length === 0) continue;
-    yield { ...frame, droppedBefore: dropped };
-    dropped = 0;
-  }
+/** Of one subscriber's frames those with a face; what was lost before the others counts for the next. */
+function withFaces(): (delivery: FrameDelivery) => FrameDelivery | null {
+  let lost = 0;
+  return ({ frame, droppedBefore }) => {
+    lost += droppedBefore;
+    if (frame.faces.length === 0) return null;
+    const delivery = { frame, droppedBefore: lost };
+    lost = 0;
+    return delivery;
+  };
 }
 
 /** Tells a running stream again every second, because its progress has changed although its status has not. */
