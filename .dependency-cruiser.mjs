@@ -32,6 +32,7 @@ export default {
       only(stage, COMMON, 'A stage imports no other stage, only flow, domain and errors; pipeline joins them.'),
     ),
     only('flow', ['errors\\.ts$'], 'flow is generic.'),
+    only('rows', COMMON, 'rows makes text of estimates, wherever they come from.'),
     only(
       'pipeline',
       [...COMMON, ...SETTINGS, ...STAGES.map((stage) => `${stage}/`)],
@@ -39,10 +40,15 @@ export default {
     ),
     only(
       'graphql',
-      [...COMMON, ...SETTINGS, 'pipeline/', 'store/', 'estimates/'],
-      'graphql talks to pipeline and store; estimates has the geometry that its fields are made of.',
+      [...COMMON, ...SETTINGS, 'pipeline/', 'store/', 'estimates/', 'rows/', 'metrics/'],
+      'graphql talks to pipeline and store; estimates has the geometry that its fields are made of; rows and metrics make what it sends as text.',
     ),
-    only('cli', [...COMMON, ...SETTINGS, 'pipeline/', 'store/'], 'cli talks to pipeline and store.'),
+    only('cli', [...COMMON, ...SETTINGS, 'pipeline/', 'store/', 'rows/'], 'cli talks to pipeline and store.'),
+    only(
+      'metrics',
+      [...COMMON, 'pipeline/', 'store/'],
+      'metrics reads the figures that pipeline and store count; nobody below it knows that it exists.',
+    ),
     {
       name: 'one-door-a-folder',
       comment: 'From outside a folder only its index.ts is imported.',
@@ -75,6 +81,13 @@ export default {
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/ingest/ffmpeg-arguments\\.ts$' },
       to: { path: 'node_modules/(@types/)?fluent-ffmpeg' },
+    },
+    {
+      name: 'prom-client-in-one-folder',
+      comment: 'Everybody else counts in plain numbers.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/metrics/' },
+      to: { path: 'node_modules/prom-client' },
     },
     {
       name: 'no-development-dependency-at-run-time',

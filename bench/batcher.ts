@@ -77,6 +77,7 @@ for (let round = 0; round < Number(values.rounds); round += 1) {
 await Promise.all(threads.map((thread) => thread.terminate()));
 
 const statistics = pool.statistics();
+const { waitMs } = statistics.read;
 const batches = statistics.batchSizes.reduce((sum, count) => sum + count, 0);
 const shares = pooled.map((rate, round) => rate / bare[round]!);
 console.log(`batcher_workers ${workers}`);
@@ -84,5 +85,5 @@ console.log(`batcher_bare_faces_per_second ${median(bare).toFixed(1)}`);
 console.log(`batcher_pooled_faces_per_second ${median(pooled).toFixed(1)}`);
 console.log(`batcher_share_of_bare ${median(shares).toFixed(3)}`);
 console.log(`batcher_mean_batch ${(statistics.facesRead / batches).toFixed(2)}`);
-console.log(`batcher_mean_wait_ms ${statistics.read.waits.meanMs.toFixed(1)}`);
+console.log(`batcher_mean_wait_ms ${(waitMs.sum / waitMs.counts.reduce((sum, count) => sum + count, 0)).toFixed(1)}`);
 console.log(`batcher_memory_megabytes ${(process.memoryUsage().rss / 1e6).toFixed(0)}`);

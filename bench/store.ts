@@ -63,6 +63,7 @@ async function newStream(store: Store, id: string): Promise<void> {
     media: null,
     live: null,
     uploadId: null,
+    retentionDays: null,
     error: null,
     warnings: [],
     createdAt: new Date(),

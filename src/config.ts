@@ -325,6 +325,14 @@ const SETTINGS = {
     unit: 'seconds',
     meaning: 'Time that a face may be out of sight and keep its track.',
   }),
+  retentionDays: decimal({
+    default: 0,
+    min: 0,
+    max: 36_500,
+    unit: 'days',
+    meaning:
+      'Age, since its end, at which a stream or a picture is erased; 0 keeps everything that has no limit of its own.',
+  }),
   subscriberBufferFrames: wholeNumber({
     default: 256,
     min: 1,

@@ -256,6 +256,8 @@ export interface StreamRecord {
   readonly uploadId: string | null;
   /** `null` for a file. */
   readonly live: LiveFacts | null;
+  /** Days after its end at which it is erased, above 0; `null` where only the limit for all streams holds. */
+  readonly retentionDays: number | null;
   readonly error: Fault | null;
   readonly warnings: readonly StreamWarning[];
   readonly createdAt: Date;

@@ -3,7 +3,15 @@
  * loaded when it is known that they will run, so that a wrong setting is told at once.
  */
 import { readFileSync } from 'node:fs';
-import { type AnalyzeArguments, helpText, parseCommand, runAnalyze, type SettingFlags } from './cli/index.ts';
+import {
+  type AnalyzeArguments,
+  type ExportArguments,
+  helpText,
+  parseCommand,
+  runAnalyze,
+  runExport,
+  type SettingFlags,
+} from './cli/index.ts';
 import { loadConfig } from './config.ts';
 import { toAppError } from './errors.ts';
 import { createLog } from './log.ts';
@@ -24,6 +32,8 @@ export async function main(argv: readonly string[]): Promise<number> {
         return await serve(command.flags);
       case 'analyze':
         return await analyze(command);
+      case 'export':
+        return await exportStream(command);
     }
   } catch (thrown) {
     return reportFailure(thrown);
@@ -70,6 +80,20 @@ async function analyze(command: AnalyzeArguments): Promise<number> {
       signal: end.signal,
     });
     return failures === 0 ? 0 : 1;
+  } catch (thrown) {
+    if (end.signal.aborted) return end.exitCode;
+    throw thrown;
+  }
+}
+
+async function exportStream(command: ExportArguments): Promise<number> {
+  const { databaseUrl, shutdownSeconds } = loadConfig({ environment: process.env, flags: command.flags });
+  using end = listenForEnd({ limitSeconds: shutdownSeconds, onHardEnd: () => undefined });
+  try {
+    const { openStore } = await import('./store/index.ts');
+    await using store = await openStore({ databaseUrl, readOnly: true });
+    await runExport(command, { store, stdout: process.stdout, signal: end.signal });
+    return 0;
   } catch (thrown) {
     if (end.signal.aborted) return end.exitCode;
     throw thrown;

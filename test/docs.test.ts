@@ -8,10 +8,11 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { makeSample } from '../scripts/make-sample.ts';
 import { settingsDocument } from '../scripts/settings-doc.ts';
-import { COLUMNS } from '../src/cli/rows.ts';
 import { ERROR_KINDS } from '../src/errors.ts';
 import { MAX_ITEMS } from '../src/graphql/items-limit.ts';
 import { MAX_ALIASES, MAX_COST, MAX_DEPTH, MAX_DIRECTIVES, MAX_TOKENS } from '../src/graphql/limits.ts';
+import { DEFINITIONS } from '../src/metrics/definitions.ts';
+import { COLUMNS } from '../src/rows/index.ts';
 import { MAX_PAGE } from '../src/store/index.ts';
 import { temporaryFolder } from './pipeline/support.ts';
 import { openServer } from './support/server.ts';
@@ -50,6 +51,13 @@ test('docs/api.md has the closed table of errors', () => {
     retryable ? 'yes' : 'no',
   ]);
   expect(tableBelow('## Errors', read('docs/api.md'))).toEqual(wanted);
+});
+
+test('docs/operations.md has every metric with its kind', () => {
+  const told = tableBelow('## Metrics', read('docs/operations.md')).flatMap(([names = '', type = '']) =>
+    names.split(', ').map((name) => `${name} ${type}`),
+  );
+  expect(told.sort()).toEqual(DEFINITIONS.map(({ name, type }) => `${name} ${type}`).sort());
 });
 
 test('docs/api.md has the limits of queries', () => {

@@ -110,6 +110,13 @@ export class Crew {
     return this.#threads().length;
   }
 
+  /** Workers that are up and serve this kind of job. */
+  upFor(kind: JobKind): number {
+    return this.#seats.filter(
+      ({ serves, occupant }) => serves.includes(kind) && occupant.state === 'up' && occupant.thread.alive,
+    ).length;
+  }
+
   get busy(): number {
     return this.#threads().filter((thread) => thread.busy).length;
   }

@@ -182,8 +182,8 @@ class Pool implements VisionPool {
   statistics(): PoolStatistics {
     const { picturesSearched, facesRead, retries, failures, dropped, batchSizes } = this.#counters;
     return {
-      find: { ...this.#finds.statistics(), waits: this.#counters.waits('find') },
-      read: { ...this.#reads.statistics(), waits: this.#counters.waits('read') },
+      find: { ...this.#finds.statistics(), ...this.#counters.times('find'), workersUp: this.#crew.upFor('find') },
+      read: { ...this.#reads.statistics(), ...this.#counters.times('read'), workersUp: this.#crew.upFor('read') },
       workersUp: this.#crew.up,
       workersBusy: this.#crew.busy,
       restarts: this.#crew.restarts,
@@ -307,9 +307,11 @@ class Pool implements VisionPool {
 
   /** Has a worker do a job and settles its calls. Never rejects. */
   async #work(thread: WorkerThread, job: Job): Promise<void> {
+    const beganAtMs = performance.now();
     try {
       if (job.kind === 'find') await this.#find(thread, job.items);
       else await this.#read(thread, job.items);
+      this.#counters.worked(job.kind, performance.now() - beganAtMs);
       this.#crew.proved(thread);
     } catch (thrown) {
       if (!(thrown instanceof WorkerDied)) {

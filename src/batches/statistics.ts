@@ -1,18 +1,21 @@
-import type { FairQueueStatistics } from '../flow/index.ts';
+import { type FairQueueStatistics, Histogram, type HistogramSnapshot, LATENCY_BOUNDS_MS } from '../flow/index.ts';
 import type { JobKind } from './messages.ts';
 
-/** Time between entering the queue and being handed to a worker. */
-export interface WaitStatistics {
-  readonly count: number;
-  readonly meanMs: number;
-  readonly maxMs: number;
+/** One kind of work: its queue, and what a worker needed for it. */
+export interface WorkStatistics extends FairQueueStatistics {
+  /** Workers that are up and serve this kind. */
+  readonly workersUp: number;
+  /** Between entering the queue and being handed to a worker. */
+  readonly waitMs: HistogramSnapshot;
+  /** From the worker's getting a job to its answer; jobs over which a worker died are left out. */
+  readonly workMs: HistogramSnapshot;
 }
 
 /** Depths are of this moment; everything else counts since the start. */
 export interface PoolStatistics {
   /** Pictures to be searched, and crops to be read. */
-  readonly find: FairQueueStatistics & { readonly waits: WaitStatistics };
-  readonly read: FairQueueStatistics & { readonly waits: WaitStatistics };
+  readonly find: WorkStatistics;
+  readonly read: WorkStatistics;
   readonly workersUp: number;
   readonly workersBusy: number;
   /** Dead workers that were replaced. */
@@ -37,21 +40,26 @@ export class Counters {
   failures = 0;
   dropped = 0;
   readonly batchSizes: number[];
-  readonly #waits = { find: { count: 0, totalMs: 0, maxMs: 0 }, read: { count: 0, totalMs: 0, maxMs: 0 } };
+  readonly #times = { find: times(), read: times() };
 
   constructor(maxBatch: number) {
     this.batchSizes = Array.from({ length: maxBatch }, () => 0);
   }
 
   waited(kind: JobKind, ms: number): void {
-    const waits = this.#waits[kind];
-    waits.count += 1;
-    waits.totalMs += ms;
-    waits.maxMs = Math.max(waits.maxMs, ms);
+    this.#times[kind].waitMs.observe(ms);
   }
 
-  waits(kind: JobKind): WaitStatistics {
-    const { count, totalMs, maxMs } = this.#waits[kind];
-    return { count, meanMs: count === 0 ? 0 : totalMs / count, maxMs };
+  worked(kind: JobKind, ms: number): void {
+    this.#times[kind].workMs.observe(ms);
   }
+
+  times(kind: JobKind): Pick<WorkStatistics, 'waitMs' | 'workMs'> {
+    const { waitMs, workMs } = this.#times[kind];
+    return { waitMs: waitMs.snapshot(), workMs: workMs.snapshot() };
+  }
+}
+
+function times() {
+  return { waitMs: new Histogram(LATENCY_BOUNDS_MS), workMs: new Histogram(LATENCY_BOUNDS_MS) };
 }

@@ -6,9 +6,9 @@ import type { FrameEstimate } from '../domain.ts';
 import { AppError, toAppError } from '../errors.ts';
 import { orderedMap } from '../flow/index.ts';
 import { analyzeFile, type FileAnalysis, type FileAnalysisOptions } from '../pipeline/index.ts';
+import { createRowWriter, type RowWriter } from '../rows/index.ts';
 import type { AnalyzeArguments } from './arguments.ts';
 import { type ErrorTerminal, showProgress } from './progress-bar.ts';
-import { createRowWriter, type RowWriter } from './rows.ts';
 import { openTextOutput, type TextOutput } from './text-output.ts';
 
 export interface AnalyzeParts {

@@ -3,9 +3,7 @@ import { parseArgs } from 'node:util';
 import { describeSettings } from '../config.ts';
 import type { Sampling } from '../domain.ts';
 import { AppError } from '../errors.ts';
-
-export const OUTPUT_FORMATS = ['csv', 'jsonl'] as const;
-export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
+import { asOutputFormat, OUTPUT_FORMATS, type OutputFormat } from '../rows/index.ts';
 
 /** Settings given as flags, by the flag's name without its dashes. */
 export type SettingFlags = Readonly<Record<string, string>>;
@@ -20,17 +18,30 @@ export interface AnalyzeArguments {
   readonly flags: SettingFlags;
 }
 
+export interface ExportArguments {
+  readonly kind: 'export';
+  readonly streamId: string;
+  readonly format: OutputFormat;
+  /** A file to write to; `null` writes to standard output. */
+  readonly output: string | null;
+  readonly flags: SettingFlags;
+}
+
 export type Command =
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
   | { readonly kind: 'serve'; readonly flags: SettingFlags }
-  | AnalyzeArguments;
+  | AnalyzeArguments
+  | ExportArguments;
 
-const ANALYZE_OPTIONS = {
+const OUTPUT_OPTIONS = {
   format: { type: 'string' },
+  output: { type: 'string', short: 'o' },
+} as const;
+
+const SAMPLING_OPTIONS = {
   fps: { type: 'string' },
   'every-frame': { type: 'boolean' },
-  output: { type: 'string', short: 'o' },
 } as const;
 
 const GENERAL_OPTIONS = {
@@ -45,7 +56,12 @@ export function parseCommand(argv: readonly string[]): Command {
   const settings = Object.fromEntries(
     describeSettings().map(({ flag }) => [flag.slice(2), { type: 'string' as const }] as const),
   );
-  const { values, positionals } = parse([...argv], { ...settings, ...GENERAL_OPTIONS, ...ANALYZE_OPTIONS });
+  const { values, positionals } = parse([...argv], {
+    ...settings,
+    ...GENERAL_OPTIONS,
+    ...OUTPUT_OPTIONS,
+    ...SAMPLING_OPTIONS,
+  });
   const [name, ...files] = positionals;
   if (values.help === true || name === 'help') return { kind: 'help' };
   if (values.version === true) return { kind: 'version' };
@@ -56,11 +72,23 @@ export function parseCommand(argv: readonly string[]): Command {
   switch (name) {
     case undefined:
       throw new AppError('BAD_INPUT', `Say what to do: ${USAGE}`);
-    case 'serve': {
-      const foreign = Object.keys(ANALYZE_OPTIONS).find((option) => option in values);
-      if (foreign !== undefined) throw new AppError('BAD_INPUT', `"serve" takes no --${foreign}. ${HELP_HINT}`);
+    case 'serve':
+      refuseOptions(name, values, { ...OUTPUT_OPTIONS, ...SAMPLING_OPTIONS });
       if (files.length > 0) throw new AppError('BAD_INPUT', `"serve" takes no file names. ${HELP_HINT}`);
       return { kind: 'serve', flags };
+    case 'export': {
+      refuseOptions(name, values, SAMPLING_OPTIONS);
+      const [streamId] = files;
+      if (streamId === undefined || files.length > 1) {
+        throw new AppError('BAD_INPUT', `"export" needs the id of one stream. ${HELP_HINT}`);
+      }
+      return {
+        kind: 'export',
+        streamId,
+        format: outputFormat(values.format),
+        output: outputPath(values.output),
+        flags,
+      };
     }
     case 'analyze':
       if (files.length === 0) throw new AppError('BAD_INPUT', `"analyze" needs at least one file. ${HELP_HINT}`);
@@ -69,7 +97,7 @@ export function parseCommand(argv: readonly string[]): Command {
         files,
         format: outputFormat(values.format),
         sampling: sampling(values.fps, values['every-frame']),
-        output: typeof values.output === 'string' ? values.output : null,
+        output: outputPath(values.output),
         flags,
       };
     default:
@@ -78,7 +106,16 @@ export function parseCommand(argv: readonly string[]): Command {
 }
 
 const HELP_HINT = 'See circumplex --help.';
-const USAGE = `circumplex serve, or circumplex analyze FILE... ${HELP_HINT}`;
+const USAGE = `circumplex serve, circumplex analyze FILE..., or circumplex export ID. ${HELP_HINT}`;
+
+function refuseOptions(command: string, values: Readonly<Record<string, Value>>, options: object): void {
+  const foreign = Object.keys(options).find((option) => option in values);
+  if (foreign !== undefined) throw new AppError('BAD_INPUT', `"${command}" takes no --${foreign}. ${HELP_HINT}`);
+}
+
+function outputPath(value: Value): string | null {
+  return typeof value === 'string' ? value : null;
+}
 
 function parse(
   args: string[],
@@ -95,8 +132,8 @@ function parse(
 }
 
 function outputFormat(value: Value): OutputFormat {
-  const format = OUTPUT_FORMATS.find((one) => one === (value ?? 'csv'));
-  if (format === undefined) {
+  const format = asOutputFormat(value ?? 'csv');
+  if (format === null) {
     throw new AppError(
       'BAD_INPUT',
       `--format is ${JSON.stringify(value)}; it must be one of ${OUTPUT_FORMATS.join(', ')}.`,

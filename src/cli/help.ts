@@ -1,12 +1,13 @@
 /** What `--help` prints; the settings come from their table. */
 import { describeSettings } from '../config.ts';
-import { COLUMNS } from './rows.ts';
+import { COLUMNS } from '../rows/index.ts';
 
 const INTRODUCTION = `circumplex estimates apparent facial valence and arousal, frame by frame.
 
 Usage:
   circumplex serve [SETTINGS]              start the GraphQL server; prints its address when it is ready
   circumplex analyze FILE... [OPTIONS]     score pictures and videos, without a server or a database
+  circumplex export ID [OPTIONS]           write what the database holds of one stream, beside a server or without one
   circumplex --help | --version
 
 Options of analyze:
@@ -14,6 +15,8 @@ Options of analyze:
   --fps N              look at N frames a second at most, real ones, never made up
   --every-frame        look at every frame of a video (default)
   --output FILE, -o    write to FILE (default standard output)
+
+Options of export: --format and --output, as above; the database is that of DATA_DIR or DATABASE_URL.
 
 Columns: ${COLUMNS.join(', ')}.
 

@@ -2,6 +2,7 @@ import type { Config } from '../config.ts';
 import type { Log } from '../log.ts';
 import type { FrameDelivery, Pipeline } from '../pipeline/index.ts';
 import type { Store } from '../store/index.ts';
+import type { Traffic } from './traffic.ts';
 
 /** What resolvers work with. */
 export interface Context {
@@ -9,6 +10,7 @@ export interface Context {
   readonly store: Store;
   readonly config: Config;
   readonly log: Log;
+  readonly traffic: Traffic;
   /** Fires when the server stops: what would wait for ever ends with ABORTED. */
   readonly closing: AbortSignal;
   /** The HTTP request; its signal fires when the client goes away. Operations over WebSocket have none. */

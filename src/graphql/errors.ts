@@ -1,20 +1,44 @@
 import { GraphQLError } from 'graphql';
 import { AppError, ERROR_KINDS, type ErrorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { Context } from './context.ts';
+
+/** Where errors are told besides the client. */
+export type Reporting = Pick<Context, 'log' | 'traffic'>;
+
+/** What left here already: an error passes several hands on its way, and each asks for its shape. */
+const shaped = new WeakSet<GraphQLError>();
 
 /**
  * The one shape in which errors leave: a message that is safe, `extensions.code` of the closed table and
- * `extensions.retryable`. What is unknown becomes INTERNAL and goes to the log with its cause.
+ * `extensions.retryable`. What is unknown becomes INTERNAL and goes to the log with its cause. Each error is counted once.
  */
-export function toGraphqlError(thrown: unknown, log: Log): GraphQLError {
-  if (!(thrown instanceof GraphQLError)) return fromAppError(asAppError(thrown, log));
+export function toGraphqlError(thrown: unknown, reporting: Reporting): GraphQLError {
+  if (thrown instanceof GraphQLError && shaped.has(thrown)) return thrown;
+  return freshGraphqlError(thrown, reporting);
+}
+
+/** The same for what may be an error of an earlier request: yoga keeps those of a query that did not validate. */
+export function freshGraphqlError(thrown: unknown, { log, traffic }: Reporting): GraphQLError {
+  const { error, code } = shape(thrown, log);
+  traffic.refused(code);
+  shaped.add(error);
+  return error;
+}
+
+function shape(thrown: unknown, log: Log): { readonly error: GraphQLError; readonly code: ErrorCode } {
+  if (!(thrown instanceof GraphQLError)) {
+    const { message, code } = asAppError(thrown, log);
+    return { error: new GraphQLError(message, { extensions: extensions(code) }), code };
+  }
   const { originalError } = thrown;
   if (originalError === undefined || originalError === null || originalError instanceof GraphQLError) {
     // The query's own fault: it did not parse, did not validate, or has a value of the wrong kind.
-    return rebuilt(thrown, thrown.message, knownCode(thrown.extensions.code) ?? 'BAD_INPUT');
+    const code = knownCode(thrown.extensions.code) ?? 'BAD_INPUT';
+    return { error: rebuilt(thrown, thrown.message, code), code };
   }
-  const error = asAppError(originalError, log);
-  return rebuilt(thrown, error.message, error.code);
+  const { message, code } = asAppError(originalError, log);
+  return { error: rebuilt(thrown, message, code), code };
 }
 
 function asAppError(thrown: unknown, log: Log): AppError {
@@ -24,10 +48,6 @@ function asAppError(thrown: unknown, log: Log): AppError {
   }
   log.error({ err: thrown }, 'a request failed in an unknown way');
   return new AppError('INTERNAL', 'Something failed inside the server; its log has the details.', { cause: thrown });
-}
-
-function fromAppError({ message, code }: AppError): GraphQLError {
-  return new GraphQLError(message, { extensions: extensions(code) });
 }
 
 function rebuilt(error: GraphQLError, message: string, code: ErrorCode): GraphQLError {

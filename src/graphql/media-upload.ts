@@ -1,14 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AppError, ERROR_KINDS, toAppError } from '../errors.ts';
-import type { Log } from '../log.ts';
 import type { Pipeline } from '../pipeline/index.ts';
+import type { Reporting } from './errors.ts';
 
 /** `PUT /media`: the body is the file, streamed to disk as it comes. 201 with `{ "id", "sizeBytes" }`. */
 export async function receiveMedia(
   request: IncomingMessage,
   response: ServerResponse,
-  { pipeline, log }: { readonly pipeline: Pipeline; readonly log: Log },
+  { pipeline, log, traffic }: Reporting & { readonly pipeline: Pipeline },
 ): Promise<void> {
+  traffic.came('upload');
   try {
     if (request.method !== 'PUT') {
       response.setHeader('allow', 'PUT');
@@ -21,7 +22,7 @@ export async function receiveMedia(
     );
     answer(response, 201, receipt);
   } catch (thrown) {
-    refuse(request, response, { thrown, log });
+    refuse(request, response, { thrown, log, traffic });
   }
 }
 
@@ -29,10 +30,11 @@ export async function receiveMedia(
 export function refuse(
   request: IncomingMessage,
   response: ServerResponse,
-  { thrown, log }: { readonly thrown: unknown; readonly log: Log },
+  { thrown, log, traffic }: Reporting & { readonly thrown: unknown },
 ): void {
   const error = toAppError(thrown);
   const { status, retryable } = ERROR_KINDS[error.code];
+  traffic.refused(error.code);
   if (status >= 500) log.error({ err: thrown }, 'a request failed');
   if (response.headersSent || response.destroyed) {
     request.destroy();

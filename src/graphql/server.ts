@@ -2,10 +2,14 @@ import { setMaxListeners } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AppError } from '../errors.ts';
+import { createMetrics } from '../metrics/index.ts';
 import type { Context } from './context.ts';
+import { exportedStreamId, sendExport } from './export.ts';
 import { contentType, guardContentType, guardRequest } from './guard.ts';
 import { receiveMedia, refuse } from './media-upload.ts';
+import { checkReading, createProbes, type Probe } from './probes.ts';
 import { announcedBytes, createBodyBudget, limitBody, tooLarge } from './request-body.ts';
+import { Traffic } from './traffic.ts';
 import { serveWebSocket } from './websocket.ts';
 import { createGraphql, GRAPHQL_PATH, type Yoga } from './yoga.ts';
 
@@ -30,19 +34,26 @@ const CLOSE_LIMIT_MS = 3000;
 const IDLE_CHECK_MS = 20;
 
 /** Starts HTTP, WebSocket and server-sent events on one port. Errors: CONFIG_INVALID when it cannot be listened on. */
-export async function startServer(parts: Omit<Context, 'closing'>): Promise<GraphqlServer> {
-  const { config, log } = parts;
+export async function startServer(parts: Omit<Context, 'closing' | 'traffic'>): Promise<GraphqlServer> {
+  const { config, pipeline, store } = parts;
   const closing = new AbortController();
   // One listener a subscription; each takes its own off when it ends.
   setMaxListeners(0, closing.signal);
-  const context: Context = { ...parts, closing: closing.signal };
+  const traffic = new Traffic();
+  const context: Context = { ...parts, traffic, closing: closing.signal };
   const yoga = createGraphql(context);
-  const server = createServer(listener(context, yoga));
+  const metrics = createMetrics({ pipeline, store, traffic });
+  const server = createServer(listener(context, { yoga, probes: createProbes(context, metrics) }));
   // An upload may take hours; what must not is the time until its headers have come, or between two of its parts.
   server.requestTimeout = 0;
   server.maxConnections = MAX_CONNECTIONS;
-  await listen(server, { host: config.host, port: config.port });
-  const sockets = serveWebSocket(server, yoga, log);
+  try {
+    await listen(server, { host: config.host, port: config.port });
+  } catch (thrown) {
+    metrics[Symbol.dispose]();
+    throw thrown;
+  }
+  const sockets = serveWebSocket(server, yoga, context);
   const { port } = server.address() as AddressInfo;
   const host = config.host.includes(':') ? `[${config.host}]` : config.host;
   return {
@@ -59,13 +70,19 @@ export async function startServer(parts: Omit<Context, 'closing'>): Promise<Grap
       await closed;
       clearInterval(idle);
       clearTimeout(cut);
+      metrics[Symbol.dispose]();
       await yoga.dispose();
     },
   };
 }
 
-function listener(context: Context, yoga: Yoga): RequestListener {
-  const { config, log } = context;
+interface Handlers {
+  readonly yoga: Yoga;
+  readonly probes: Readonly<Record<string, Probe>>;
+}
+
+function listener(context: Context, { yoga, probes }: Handlers): RequestListener {
+  const { config, traffic } = context;
   const maxMultipartBytes = config.maxImageBytes * PICTURES_A_REQUEST;
   const budget = createBodyBudget(maxMultipartBytes * LARGEST_REQUESTS_AT_ONCE);
 
@@ -77,35 +94,55 @@ function listener(context: Context, yoga: Yoga): RequestListener {
     if (announced !== null && announced > limitBytes) throw tooLarge(limitBytes);
     if (isMultipart) response.once('close', budget.reserve(announced ?? limitBytes));
     if (announced === null) {
-      limitBody(request, limitBytes, (thrown) => refuse(request, response, { thrown, log }));
+      limitBody(request, limitBytes, (thrown) => refuse(request, response, { ...context, thrown }));
     }
     request.setTimeout(BODY_IDLE_MS, () => request.destroy());
     request.once('end', () => request.setTimeout(0));
   }
 
+  /** What answers a path; null where nothing is. */
+  function handlerOf(path: string): Handler | null {
+    if (path === GRAPHQL_PATH) {
+      return async (request, response) => {
+        if (request.method === 'POST') prepareBody(request, response);
+        await yoga(request, response);
+      };
+    }
+    if (path === MEDIA_PATH) return (request, response) => receiveMedia(request, response, context);
+    const probe = Object.hasOwn(probes, path) ? probes[path] : undefined;
+    if (probe !== undefined) {
+      return async (request, response) => {
+        checkReading(request, response);
+        traffic.came('probe');
+        await probe(request, response);
+      };
+    }
+    const streamId = exportedStreamId(path);
+    if (streamId === null) return null;
+    return async (request, response) => {
+      traffic.came('export');
+      await sendExport(request, response, { ...context, streamId });
+    };
+  }
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    guardRequest(request);
+    const handle = handlerOf((request.url ?? '/').split('?')[0]!);
+    if (handle === null) {
+      const message = `There is nothing here; GraphQL is at ${GRAPHQL_PATH}, uploads go to ${MEDIA_PATH}.`;
+      throw new AppError('NOT_FOUND', message);
+    }
+    await handle(request, response);
+  }
+
   return (request, response) => {
     response.setHeader('x-content-type-options', 'nosniff');
     response.setHeader('x-frame-options', 'DENY');
-    try {
-      guardRequest(request);
-      const path = (request.url ?? '/').split('?')[0];
-      if (path === MEDIA_PATH) {
-        void receiveMedia(request, response, context);
-        return;
-      }
-      if (path !== GRAPHQL_PATH) {
-        throw new AppError(
-          'NOT_FOUND',
-          `There is nothing here; GraphQL is at ${GRAPHQL_PATH}, uploads go to ${MEDIA_PATH}.`,
-        );
-      }
-      if (request.method === 'POST') prepareBody(request, response);
-      Promise.resolve(yoga(request, response)).catch((thrown: unknown) => refuse(request, response, { thrown, log }));
-    } catch (thrown) {
-      refuse(request, response, { thrown, log });
-    }
+    answer(request, response).catch((thrown: unknown) => refuse(request, response, { ...context, thrown }));
   };
 }
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
 function listen(server: Server, address: { readonly host: string; readonly port: number }): Promise<void> {
   return new Promise((resolve, reject) => {

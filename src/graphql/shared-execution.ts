@@ -24,10 +24,9 @@ import {
 } from 'graphql';
 import { isAsyncIterable, mapAsyncIterator, type Plugin } from 'graphql-yoga';
 import type { FrameEstimate } from '../domain.ts';
-import type { Log } from '../log.ts';
 import type { FrameDelivery } from '../pipeline/index.ts';
 import type { Context } from './context.ts';
-import { toGraphqlError } from './errors.ts';
+import { type Reporting, toGraphqlError } from './errors.ts';
 
 /** A result that knows its own JSON. */
 interface SharedResult extends ExecutionResult {
@@ -39,7 +38,7 @@ interface SharedResult extends ExecutionResult {
 type MaybePromise<T> = T | Promise<T>;
 
 /** Executes subscriptions to frames for all who ask the same. Their limits and validation stay their own. */
-export function sharedExecutionPlugin(log: Log): Plugin<Context> {
+export function sharedExecutionPlugin(reporting: Reporting): Plugin<Context> {
   // A frame's results live as long as the frame: until the last subscriber has taken it out of its buffer.
   const results = new WeakMap<FrameEstimate, Map<string, MaybePromise<SharedResult>>>();
 
@@ -51,7 +50,8 @@ export function sharedExecutionPlugin(log: Log): Plugin<Context> {
     const known = ofFrame.get(key);
     if (known !== undefined) return known;
     const executed = execute({ ...args, rootValue: delivery });
-    const result = executed instanceof Promise ? executed.then((one) => shared(one, log)) : shared(executed, log);
+    const result =
+      executed instanceof Promise ? executed.then((one) => shared(one, reporting)) : shared(executed, reporting);
     ofFrame.set(key, result);
     return result;
   }
@@ -138,8 +138,9 @@ function frameSelection({ schema, document, operationName, variableValues }: Exe
 }
 
 /** Its errors are masked here, because nobody looks into the text later. */
-function shared({ errors, ...rest }: ExecutionResult, log: Log): SharedResult {
-  const result = errors === undefined ? rest : { ...rest, errors: errors.map((error) => toGraphqlError(error, log)) };
+function shared({ errors, ...rest }: ExecutionResult, reporting: Reporting): SharedResult {
+  const result =
+    errors === undefined ? rest : { ...rest, errors: errors.map((error) => toGraphqlError(error, reporting)) };
   let text: string | undefined;
   let bytes: Uint8Array | undefined;
   const stringify = (): string => (text ??= JSON.stringify(result));

@@ -2,9 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import type { ExecutionArgs, ExecutionResult } from 'graphql';
 import { makeServer, type Server } from 'graphql-ws';
 import { AppError } from '../errors.ts';
-import type { Log } from '../log.ts';
 import type { Context } from './context.ts';
-import { toGraphqlError } from './errors.ts';
+import { type Reporting, toGraphqlError } from './errors.ts';
 import type { Outlet } from './websocket-outlet.ts';
 import type { Yoga } from './yoga.ts';
 
@@ -20,7 +19,7 @@ export interface Connection {
 }
 
 /** The protocol graphql-transport-ws, which executes as the other transports do: same limits, same errors. */
-export function webSocketProtocol(yoga: Yoga, log: Log): Server<Connection> {
+export function webSocketProtocol(yoga: Yoga, reporting: Reporting): Server<Connection> {
   return makeServer<Record<string, unknown>, Connection>({
     connectionInitWaitTimeout: INIT_TIMEOUT_MS,
     execute: (args) => (args as EnvelopedArgs).rootValue.execute(args),
@@ -29,7 +28,7 @@ export function webSocketProtocol(yoga: Yoga, log: Log): Server<Connection> {
       // The new one is among them already.
       if (Object.keys(subscriptions).length > MAX_OPERATIONS) {
         const message = `A connection may have ${MAX_OPERATIONS} operations at once; end some or open another.`;
-        return [toGraphqlError(new AppError('OVERLOADED', message), log)];
+        return [toGraphqlError(new AppError('OVERLOADED', message), reporting)];
       }
       const { schema, execute, subscribe, contextFactory, parse, validate } = yoga.getEnveloped({
         req: extra.request,
@@ -38,7 +37,7 @@ export function webSocketProtocol(yoga: Yoga, log: Log): Server<Connection> {
       try {
         const document = parse(query);
         const errors = validate(schema, document);
-        if (errors.length > 0) return errors.map((error: unknown) => toGraphqlError(error, log));
+        if (errors.length > 0) return errors.map((error: unknown) => toGraphqlError(error, reporting));
         return {
           schema,
           operationName,
@@ -48,10 +47,10 @@ export function webSocketProtocol(yoga: Yoga, log: Log): Server<Connection> {
           rootValue: { execute, subscribe },
         };
       } catch (thrown) {
-        return [toGraphqlError(thrown, log)];
+        return [toGraphqlError(thrown, reporting)];
       }
     },
-    onError: (_, __, ___, errors) => errors.map((error) => toGraphqlError(error, log).toJSON()),
+    onError: (_, __, ___, errors) => errors.map((error) => toGraphqlError(error, reporting).toJSON()),
   });
 }
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http';
 import { CloseCode, handleProtocols } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
-import type { Log } from '../log.ts';
+import type { Reporting } from './errors.ts';
 import { isOwnOrigin } from './guard.ts';
 import { createOutlet } from './websocket-outlet.ts';
 import { webSocketProtocol } from './websocket-protocol.ts';
@@ -23,7 +23,8 @@ const GOING_AWAY = 1001;
  * no more for a client, the next result is not pulled before it does again, so what a stalled client cannot take waits in
  * the hub's bounded buffer, and is dropped and counted there.
  */
-export function serveWebSocket(server: Server, yoga: Yoga, log: Log): AsyncDisposable {
+export function serveWebSocket(server: Server, yoga: Yoga, reporting: Reporting): AsyncDisposable {
+  const { log, traffic } = reporting;
   const sockets = new WebSocketServer({
     server,
     path: GRAPHQL_PATH,
@@ -35,7 +36,8 @@ export function serveWebSocket(server: Server, yoga: Yoga, log: Log): AsyncDispo
       else done(true);
     },
   });
-  const protocol = webSocketProtocol(yoga, log);
+  const protocol = webSocketProtocol(yoga, reporting);
+  traffic.countWebSockets = () => sockets.clients.size;
   sockets.on('error', (err) => log.error({ err }, 'the WebSocket server failed'));
   sockets.on('connection', (socket, request) => {
     // A socket's fault (cut off, a message that is too long) is its client's alone, and the socket closes itself.

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { createSchema, createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { Context } from './context.ts';
-import { toGraphqlError } from './errors.ts';
+import { freshGraphqlError, toGraphqlError } from './errors.ts';
 import { itemsLimitPlugin } from './items-limit.ts';
 import { limitsPlugin } from './limits.ts';
 import { Mutation } from './resolvers/mutations.ts';
@@ -12,6 +12,7 @@ import { Query } from './resolvers/queries.ts';
 import { Subscription } from './resolvers/subscriptions.ts';
 import { Cursor, DateTime, Upload } from './scalars.ts';
 import { sharedExecutionPlugin } from './shared-execution.ts';
+import { trafficPlugin } from './traffic.ts';
 
 export type Yoga = YogaServerInstance<object, Context>;
 
@@ -45,18 +46,24 @@ export function createGraphql(context: Context): Yoga {
     graphiql: { title: 'circumplex', defaultQuery: WELCOME, subscriptionsProtocol: 'WS' },
     renderGraphiQL,
     logging: false,
-    maskedErrors: { maskError: (error) => toGraphqlError(error, context.log) },
-    plugins: [codedValidation(context), limitsPlugin(), itemsLimitPlugin(), sharedExecutionPlugin(context.log)],
+    maskedErrors: { maskError: (error) => toGraphqlError(error, context) },
+    plugins: [
+      codedValidation(context),
+      limitsPlugin(),
+      itemsLimitPlugin(),
+      trafficPlugin(context.traffic),
+      sharedExecutionPlugin(context),
+    ],
   });
 }
 
 /** Errors of validation do not pass `maskError`; they get their code here, whichever transport carries them. */
-function codedValidation({ log }: Context): Plugin {
+function codedValidation(context: Context): Plugin {
   return {
     onValidate:
       () =>
       ({ result, setResult }) => {
-        setResult(result.map((error: unknown) => toGraphqlError(error, log)));
+        setResult(result.map((error: unknown) => freshGraphqlError(error, context)));
       },
   };
 }

@@ -25,6 +25,21 @@ export interface MediaExit {
   readonly signal: NodeJS.Signals | null;
 }
 
+/** ffmpeg and ffprobe processes of this process, whoever owns them. */
+export interface MediaProcessCounts {
+  /** Started and not gone yet. */
+  readonly running: number;
+  /** Since the start of the program. */
+  readonly started: number;
+}
+
+/** The one count of the program: an operator wants to know of every child, and each is started in this file. */
+const counts = { running: 0, started: 0 };
+
+export function mediaProcessCounts(): MediaProcessCounts {
+  return { ...counts };
+}
+
 export class MediaProcess implements AsyncDisposable {
   readonly output: Readable;
   /** Descriptor 3; `null` where it was not asked for. */
@@ -77,6 +92,11 @@ export class MediaProcess implements AsyncDisposable {
     } catch (cause) {
       throw notStarted(program, cause);
     }
+    counts.started += 1;
+    counts.running += 1;
+    void running.exited.then(() => {
+      counts.running -= 1;
+    });
     if (signal !== undefined) {
       const kill = (): void => running.kill();
       signal.addEventListener('abort', kill, { once: true });

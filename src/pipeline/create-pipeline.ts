@@ -4,15 +4,17 @@ import type { Config } from '../config.ts';
 import type { ImageAnalysis, StreamRecord } from '../domain.ts';
 import { AppError, toAppError } from '../errors.ts';
 import { createLimiter, Places } from '../flow/index.ts';
-import type { AddressGate, Uploads } from '../ingest/index.ts';
+import { type AddressGate, mediaProcessCounts, type Uploads } from '../ingest/index.ts';
 import type { Log } from '../log.ts';
 import type { Hub } from '../publish/index.ts';
 import type { Store } from '../store/index.ts';
 import { analyzeImage } from './analyze-images.ts';
+import { PipelineCounters } from './counters.ts';
 import { finishStream, hasEnded } from './job.ts';
 import { LiveStreams } from './live-streams.ts';
 import { progressAtRest } from './progress.ts';
 import { PushStreams } from './push-streams.ts';
+import { startRetention } from './retention.ts';
 import type { ScoredFrame } from './score-frames.ts';
 import type { AnalyzeImagesOptions, PictureInput, Pipeline, VideoInput } from './types.ts';
 import { VideoIntake } from './video-intake.ts';
@@ -38,12 +40,8 @@ const SWEEP_INTERVAL_MS = 10 * 60 * 1000;
  */
 export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
   const { config, store, hub, vision, uploads, log } = parts;
-  const counters = { framesDone: 0, framesFailed: 0, framesSkipped: 0 };
-  const frameStored = ({ failure, estimate }: ScoredFrame): void => {
-    counters.framesDone += 1;
-    counters.framesSkipped += estimate.skippedBefore;
-    if (failure !== null) counters.framesFailed += 1;
-  };
+  const counters = new PipelineCounters();
+  const frameStored = (scored: ScoredFrame): void => counters.frameStored(scored);
   const places = new Places(
     config.maxLiveStreams,
     () =>
@@ -79,7 +77,7 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
     const signals = [others.signal, closing.signal, ...(options.signal === undefined ? [] : [options.signal])];
     const signal = AbortSignal.any(signals);
     const analyses = pictures.map((picture) =>
-      images.run(() => analyzeImage({ config, vision }, picture, signal), signal),
+      counters.ofImage(images.run(() => analyzeImage({ config, vision }, picture, signal), signal)),
     );
     try {
       const done = await Promise.all(analyses);
@@ -123,7 +121,9 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
     stopStream,
     async deleteStream(id) {
       await stopStream(id);
-      return store.deleteStream(id);
+      const deleted = await store.deleteStream(id);
+      log.info({ streamId: id, frames: deleted.frames }, 'stream was erased');
+      return deleted;
     },
     async progress(id) {
       const now = jobs.progress(id) ?? live.progress(id) ?? pushed.progress(id);
@@ -145,13 +145,19 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
       liveStreams: places.taken,
       liveStreamsRefused: places.refused,
       imagesInFlight: images.running,
+      imagesWaiting: images.waiting,
       imagesRefused: images.refused,
-      ...counters,
+      ...counters.statistics(),
+      retention: retention.statistics(),
+      vision: vision.statistics(),
+      hub: hub.statistics(),
+      uploads: uploads.statistics(),
+      mediaProcesses: mediaProcessCounts(),
     }),
     async [Symbol.asyncDispose]() {
       clearInterval(sweeping);
       closing.abort(new AppError('ABORTED', 'The server is stopping; try again when it is back.'));
-      await Promise.all([jobs, live, pushed].map((streams) => streams[Symbol.asyncDispose]()));
+      await Promise.all([jobs, live, pushed, retention].map((part) => part[Symbol.asyncDispose]()));
     },
   };
 
@@ -160,5 +166,6 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
   await sweep();
   const sweeping = setInterval(() => void sweep(), SWEEP_INTERVAL_MS);
   sweeping.unref();
+  const retention = startRetention({ store, log, retentionDays: config.retentionDays });
   return pipeline;
 }

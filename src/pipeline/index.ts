@@ -13,6 +13,7 @@ export type {
   PipelineStatistics,
   PushedPicture,
   PushInput,
+  RetentionStatistics,
   StreamProgress,
   SubscribeFramesOptions,
   UploadReceipt,

@@ -13,6 +13,7 @@ type Settings = Pick<Config, 'smoothingSeconds' | 'trackMissSeconds'>;
 export interface CheckedInput {
   readonly name: string;
   readonly labels: readonly string[];
+  readonly retentionDays: number | null;
   /** Without its address, which is for the address gate to judge. */
   readonly live: LiveFacts;
 }

@@ -30,7 +30,7 @@ export class LiveStreams implements AsyncDisposable {
     const { config, gate, store, hub, places } = this.#parts;
     const { shownUrl } = gate.check(input.url);
     const named = { ...input, name: input.name ?? shownUrl.slice(0, MAX_NAME_LENGTH) };
-    const { name, labels, sampling, live } = checkLiveInput(named, config);
+    const { name, labels, retentionDays, sampling, live } = checkLiveInput(named, config);
     if (this.#closing) throw new AppError('ABORTED', 'The server is stopping; try again when it is back.');
     const place = places.take();
     const id = randomUUID();
@@ -47,6 +47,7 @@ export class LiveStreams implements AsyncDisposable {
           media: null,
           uploadId: null,
           live: { ...live, address: shownUrl },
+          retentionDays,
           error: null,
           warnings: [],
           createdAt: new Date(),

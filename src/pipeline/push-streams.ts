@@ -38,7 +38,7 @@ export class PushStreams implements AsyncDisposable {
   /** Errors and effects: those of `Pipeline.openPush`. */
   async open(input: PushInput): Promise<StreamRecord> {
     const { config, store, hub, places } = this.#parts;
-    const { name, labels, live } = checkOpenInput(input, config);
+    const { name, labels, retentionDays, live } = checkOpenInput(input, config);
     if (this.#closing) throw new AppError('ABORTED', 'The server is stopping; try again when it is back.');
     const place = places.take();
     const now = new Date();
@@ -53,6 +53,7 @@ export class PushStreams implements AsyncDisposable {
       media: null,
       uploadId: null,
       live,
+      retentionDays,
       error: null,
       warnings: [],
       createdAt: now,

@@ -5,13 +5,23 @@ import { AppError } from '../errors.ts';
 export const MAX_NAME_LENGTH = 200;
 const MAX_LABELS = 20;
 const MAX_LABEL_LENGTH = 100;
+/** A century: a typing error rather than a wish. */
+export const MAX_RETENTION_DAYS = 36_500;
 /** Above any camera's rate; a source is never sampled more often than it has frames, whatever is asked. */
 export const MAX_FRAMES_PER_SECOND = 1000;
 
-/** Checks name and labels and trims the name. Errors: BAD_INPUT. */
-export function checkWords(words: { readonly name: string; readonly labels?: readonly string[] }): {
+/** What every stream may be given, whatever feeds it. */
+interface Words {
+  readonly name: string;
+  readonly labels?: readonly string[];
+  readonly retentionDays?: number;
+}
+
+/** Checks name, labels and retention, trims the name, and says what was not given. Errors: BAD_INPUT. */
+export function checkWords(words: Words): {
   readonly name: string;
   readonly labels: readonly string[];
+  readonly retentionDays: number | null;
 } {
   const name = words.name.trim();
   if (name === '' || name.length > MAX_NAME_LENGTH) {
@@ -24,7 +34,11 @@ export function checkWords(words: { readonly name: string; readonly labels?: rea
   if (labels.some((label) => label === '' || label.length > MAX_LABEL_LENGTH)) {
     throw new AppError('BAD_INPUT', `Each label must have 1 to ${MAX_LABEL_LENGTH} characters.`);
   }
-  return { name, labels };
+  const { retentionDays = null } = words;
+  if (retentionDays !== null) {
+    checkNumber('retentionDays', retentionDays, { above: 0, max: MAX_RETENTION_DAYS, unit: 'days' });
+  }
+  return { name, labels, retentionDays };
 }
 
 /** Errors: BAD_INPUT for a rate that is not above 0 and at most {@link MAX_FRAMES_PER_SECOND}. */

@@ -2,7 +2,11 @@
  * What the pipeline offers to those above it (GraphQL and the command line): the whole of analysis, without transport
  * and without storage's details.
  */
+import type { PoolStatistics } from '../batches/index.ts';
 import type { Delivery, FrameEstimate, ImageAnalysis, Sampling, StreamRecord } from '../domain.ts';
+import type { HistogramSnapshot } from '../flow/index.ts';
+import type { MediaProcessCounts, UploadsStatistics } from '../ingest/index.ts';
+import type { HubStatistics } from '../publish/index.ts';
 
 /** A still picture as its encoded bytes (JPEG, PNG, WebP, ...). */
 export interface PictureInput {
@@ -25,6 +29,8 @@ export interface VideoInput {
   readonly sampling: Sampling;
   /** At most 20 labels of at most 100 characters. Default none. */
   readonly labels?: readonly string[];
+  /** Days after its end at which the stream is erased, above 0; the setting RETENTION_DAYS may erase it sooner. Default that alone. */
+  readonly retentionDays?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -40,6 +46,8 @@ export interface OpenInput {
   readonly smoothingSeconds?: number;
   /** Time that a face may be out of sight and keep its track, 0.1 to 60. Default the server's setting. */
   readonly trackMissSeconds?: number;
+  /** Days after its end at which the stream is erased, above 0; the setting RETENTION_DAYS may erase it sooner. Default that alone. */
+  readonly retentionDays?: number;
 }
 
 export interface LiveInput extends Omit<OpenInput, 'name'> {
@@ -97,7 +105,18 @@ export interface EngineFacts {
   readonly maxBatch: number;
 }
 
-/** Counters and depths at this moment. */
+/** What was erased because of its age, since the start. */
+export interface RetentionStatistics {
+  readonly streams: number;
+  readonly frames: number;
+  readonly images: number;
+  /** Sweeps that broke off with an error. */
+  readonly failures: number;
+  /** When everything that was due had been erased; `null` before that. */
+  readonly sweptAt: Date | null;
+}
+
+/** Counters and depths at this moment, of the pipeline and of what it joins. */
 export interface PipelineStatistics {
   readonly jobsRunning: number;
   readonly jobsQueued: number;
@@ -108,14 +127,30 @@ export interface PipelineStatistics {
   /** Live and pushed streams refused with OVERLOADED since the start. */
   readonly liveStreamsRefused: number;
   readonly imagesInFlight: number;
+  /** Pictures that wait for their turn. */
+  readonly imagesWaiting: number;
   /** Pictures refused with OVERLOADED since the start. */
   readonly imagesRefused: number;
+  /** Pictures scored since the start, and those that could not be, for whatever reason. */
+  readonly imagesDone: number;
+  readonly imagesFailed: number;
   /** Frames scored and stored since the start. */
   readonly framesDone: number;
   /** Frames that were stored without faces because a worker failed over them, since the start. */
   readonly framesFailed: number;
-  /** Frames that live streams left out because newer ones had come, since the start. */
+  /** Frames that live streams left out, since the start. */
   readonly framesSkipped: number;
+  /** Faces on the frames and pictures that were scored, since the start. */
+  readonly facesFound: number;
+  /** From a frame's decoding to its estimate. */
+  readonly frameLatencyMs: HistogramSnapshot;
+  /** From a picture's first byte decoded to its estimate, without the wait for its turn. */
+  readonly imageLatencyMs: HistogramSnapshot;
+  readonly retention: RetentionStatistics;
+  readonly vision: PoolStatistics;
+  readonly hub: HubStatistics;
+  readonly uploads: UploadsStatistics;
+  readonly mediaProcesses: MediaProcessCounts;
 }
 
 export interface FrameDelivery {

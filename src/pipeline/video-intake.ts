@@ -43,7 +43,7 @@ export class VideoIntake {
 
   /** Errors and effects: those of `Pipeline.analyzeVideo`. */
   async take(input: VideoInput): Promise<StreamRecord> {
-    const { name, labels } = checkWords(input);
+    const { name, labels, retentionDays } = checkWords(input);
     checkSampling(input.sampling);
     const { uploadId } = input;
     const { store, hub, uploads, jobs } = this.#parts;
@@ -68,6 +68,7 @@ export class VideoIntake {
         media,
         uploadId,
         live: null,
+        retentionDays,
         error: null,
         warnings: [],
         createdAt: new Date(),

@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs';
 import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3';
 import { AppError } from '../errors.ts';
-import { PrismaClient } from '../generated/prisma/client.ts';
+import { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 
 export type Database = PrismaClient;
 
@@ -9,8 +10,9 @@ export type Database = PrismaClient;
  * process loses nothing, a power cut may lose the last moments. Erased rows are overwritten, because they are estimates
  * of people. 16 MiB of page cache bounds memory whatever the history's size.
  */
+const BUSY_TIMEOUT_MS = 5000;
 const PRAGMAS = [
-  'busy_timeout = 5000',
+  `busy_timeout = ${BUSY_TIMEOUT_MS}`,
   'journal_mode = WAL',
   'synchronous = NORMAL',
   'foreign_keys = ON',
@@ -19,14 +21,24 @@ const PRAGMAS = [
   'journal_size_limit = 67108864',
 ];
 
-/** Opens the SQLite file of a `file:` URL, making it when missing. Errors: CONFIG_INVALID, STORE_FAILED. */
-export async function openDatabase(url: string): Promise<Database> {
+/** Beside a server at work, whose settings these are as well. */
+const READING_PRAGMAS = [`busy_timeout = ${BUSY_TIMEOUT_MS}`, 'query_only = ON', 'cache_size = -16384'];
+const IMPATIENT_TIMEOUT_MS = 100;
+
+/**
+ * Opens the SQLite file of a `file:` URL, making it when missing; for reading alone it has to be there. Errors:
+ * CONFIG_INVALID, STORE_FAILED.
+ */
+export async function openDatabase(url: string, { readOnly = false } = {}): Promise<Database> {
   if (!/^file:.+/.test(url)) {
     throw new AppError('CONFIG_INVALID', 'DATABASE_URL must be file:PATH; only SQLite is supported.');
   }
+  if (readOnly && !existsSync(url.replace(/^file:/, ''))) {
+    throw new AppError('STORE_FAILED', `There is no database ${url}; set DATA_DIR or DATABASE_URL to the server's.`);
+  }
   const database = new PrismaClient({ adapter: new PrismaBetterSqlite3({ url }) });
   try {
-    for (const pragma of PRAGMAS) await database.$queryRawUnsafe(`PRAGMA ${pragma}`);
+    for (const pragma of readOnly ? READING_PRAGMAS : PRAGMAS) await database.$queryRawUnsafe(`PRAGMA ${pragma}`);
     return database;
   } catch (cause) {
     await database.$disconnect();
@@ -40,14 +52,6 @@ export async function openDatabase(url: string): Promise<Database> {
   }
 }
 
-/**
- * Empties the write-ahead log into the database: until then erased rows would still stand in it. A reader outside of this
- * process that is at work at the moment keeps it from being emptied; the next checkpoint does it.
- */
-export async function emptyLog(database: Database): Promise<void> {
-  await database.$queryRawUnsafe('PRAGMA wal_checkpoint(TRUNCATE)');
-}
-
 /** Runs a query and turns what the database throws into STORE_FAILED; what is an AppError already stays as it is. */
 export async function guarded<T>(what: string, work: () => Promise<T>): Promise<T> {
   try {
@@ -58,8 +62,46 @@ export async function guarded<T>(what: string, work: () => Promise<T>): Promise<
       'STORE_FAILED',
       `The database could not ${what}; see that its disk is not full, then try again.`,
       {
-        cause,
+        cause: withoutValues(cause),
       },
     );
+  }
+}
+
+/**
+ * Causes go to the log. Prisma repeats the whole call that it does not accept, names and estimates of people with it;
+ * the last line alone says what is wrong.
+ */
+function withoutValues(cause: unknown): unknown {
+  if (!(cause instanceof Prisma.PrismaClientValidationError)) return cause;
+  return new Error(`${cause.name}: ${cause.message.trimEnd().split('\n').at(-1)}`);
+}
+
+/**
+ * Moves everything into the database file and empties the log, where the pages of erased rows would still be. False when
+ * another process reads the database now.
+ */
+export async function emptyLog(database: Database): Promise<boolean> {
+  const [row] = await impatiently(database, () =>
+    database.$queryRawUnsafe<{ busy: number | bigint }[]>('PRAGMA wal_checkpoint(TRUNCATE)'),
+  );
+  return Number(row?.busy ?? 0) === 0;
+}
+
+/** Really writes a page: a number of the file's head that nobody here uses gets the value that it has. */
+export async function writeProbe(database: Database): Promise<void> {
+  await impatiently(database, async () => {
+    const [row] = await database.$queryRawUnsafe<{ user_version: number | bigint }[]>('PRAGMA user_version');
+    await database.$executeRawUnsafe(`PRAGMA user_version = ${Number(row?.user_version ?? 0)}`);
+  });
+}
+
+/** For work that can be done another time: SQLite waits for other processes on our thread, where everybody waits with it. */
+async function impatiently<T>(database: Database, work: () => Promise<T>): Promise<T> {
+  await database.$queryRawUnsafe(`PRAGMA busy_timeout = ${IMPATIENT_TIMEOUT_MS}`);
+  try {
+    return await work();
+  } finally {
+    await database.$queryRawUnsafe(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
   }
 }

@@ -1,5 +1,6 @@
 import type { FrameEstimate } from '../domain.ts';
 import { AppError } from '../errors.ts';
+import { Histogram, LATENCY_BOUNDS_MS } from '../flow/index.ts';
 import type { Database } from './database.ts';
 import { faceRow, frameRow } from './rows.ts';
 import type { Turns } from './turns.ts';
@@ -56,6 +57,7 @@ export class FrameWriter implements AsyncDisposable {
   #framesWritten = 0;
   #writes = 0;
   #writesFailed = 0;
+  readonly #appendMs = new Histogram(LATENCY_BOUNDS_MS);
   #running: Promise<void> | null = null;
   #closed = false;
 
@@ -70,11 +72,13 @@ export class FrameWriter implements AsyncDisposable {
       framesWritten: this.#framesWritten,
       writes: this.#writes,
       writesFailed: this.#writesFailed,
+      appendMs: this.#appendMs.snapshot(),
     };
   }
 
   async append(frames: readonly FrameEstimate[]): Promise<void> {
     if (frames.length === 0) return;
+    const beganAtMs = performance.now();
     // One call at a time enters freed room, in the order in which they came.
     while (!this.#closed && this.#framesWaiting > 0 && this.#framesWaiting + frames.length > MAX_FRAMES_WAITING) {
       await new Promise<void>((resolve) => this.#forRoom.push(resolve));
@@ -84,7 +88,8 @@ export class FrameWriter implements AsyncDisposable {
     this.#framesWaiting += frames.length;
     const written = new Promise<void>((resolve, reject) => this.#waiting.push({ frames, rows, resolve, reject }));
     this.#running ??= this.#run();
-    return written;
+    await written;
+    this.#appendMs.observe(performance.now() - beganAtMs);
   }
 
   /** Resolves once everything that was accepted is written. */

@@ -10,6 +10,7 @@ export { openStore, type StoreOptions } from './open-store.ts';
 export {
   type AffectSummary,
   type DeletedCounts,
+  type Expiry,
   type FrameQuery,
   MAX_PAGE,
   type Page,

@@ -47,6 +47,17 @@ export async function migrate(database: Database, folder: string): Promise<reado
   return done;
 }
 
+/** Errors: STORE_FAILED when the database does not have exactly the migrations of a folder. */
+export async function checkMigrated(database: Database, folder: string): Promise<void> {
+  const applied = await appliedNames(database).catch(() => new Set<string>());
+  const names = new Set((await readMigrations(folder)).map(({ name }) => name));
+  if (names.size === applied.size && [...names].every((name) => applied.has(name))) return;
+  throw new AppError(
+    'STORE_FAILED',
+    'The database is of another version of this program; start the server of this version once, which brings it up to date.',
+  );
+}
+
 async function readMigrations(folder: string): Promise<readonly Migration[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
     throw new AppError('STORE_FAILED', `The folder of migrations ${folder} is missing; install the program anew.`, {

@@ -1,11 +1,13 @@
 import { fileURLToPath } from 'node:url';
 import { readSummary, readTimeline, readTrack, readTracks } from './aggregates.ts';
-import { emptyLog, guarded, openDatabase } from './database.ts';
+import { guarded, openDatabase, writeProbe } from './database.ts';
+import { Eraser } from './erasing.ts';
 import { readFrames, readFramesAfter, readLastFrames, readProgress } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
-import { migrate } from './migrate.ts';
+import { deleteImage, deleteImagesBefore } from './images.ts';
+import { checkMigrated, migrate } from './migrate.ts';
 import { imageRow, streamRow, toImage, toStream } from './rows.ts';
-import { deleteStream, listStreams, unfinishedStreams, updateStream } from './streams.ts';
+import { countStreams, deleteStream, expiredStreams, listStreams, unfinishedStreams, updateStream } from './streams.ts';
 import { Turns } from './turns.ts';
 import type { Store } from './types.ts';
 
@@ -14,16 +16,20 @@ export interface StoreOptions {
   readonly databaseUrl: string;
   /** Folder of the migrations. Default the program's own. */
   readonly migrationsFolder?: string;
+  /** Reads beside a server at work: changes nothing, and every write is STORE_FAILED. Default `false`. */
+  readonly readOnly?: boolean;
 }
 
 /** Both `src/store` and `dist/store` lie two folders below the root. */
 const MIGRATIONS = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
 
 /** Opens the database and brings it up to date. Errors: CONFIG_INVALID (no `file:` URL), STORE_FAILED. */
-export async function openStore({ databaseUrl, migrationsFolder = MIGRATIONS }: StoreOptions): Promise<Store> {
-  const database = await openDatabase(databaseUrl);
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const { databaseUrl, migrationsFolder = MIGRATIONS, readOnly = false } = options;
+  const database = await openDatabase(databaseUrl, { readOnly });
   try {
-    await guarded('be brought up to date', () => migrate(database, migrationsFolder));
+    if (readOnly) await guarded('be read', () => checkMigrated(database, migrationsFolder));
+    else await guarded('be brought up to date', () => migrate(database, migrationsFolder));
   } catch (thrown) {
     await database.$disconnect();
     throw thrown;
@@ -33,6 +39,7 @@ export async function openStore({ databaseUrl, migrationsFolder = MIGRATIONS }: 
   const inTurn = <T>(what: string, work: () => Promise<T>): Promise<T> => turns.run(() => guarded(what, work));
   const read = <T>(what: string, work: () => Promise<T>): Promise<T> => inTurn(`read ${what}`, work);
   const write = <T>(what: string, work: () => Promise<T>): Promise<T> => inTurn(`write ${what}`, work);
+  const eraser = new Eraser(database, turns);
 
   return {
     createStream: (stream, secretAddress) =>
@@ -54,7 +61,9 @@ export async function openStore({ databaseUrl, migrationsFolder = MIGRATIONS }: 
       }),
     streams: (query) => read('the streams', () => listStreams(database, query)),
     unfinishedStreams: () => read('the streams', () => unfinishedStreams(database)),
-    deleteStream: (id) => deleteStream(database, id, (step) => write('the deletion', step)),
+    countStreams: () => read('the streams', () => countStreams(database)),
+    deleteStream: (id, signal) => deleteStream(database, id, eraser.begin(signal)),
+    expiredStreams: (expiry, limit) => read('the streams', () => expiredStreams(database, expiry, limit)),
 
     appendFrames: (frames) => writer.append(frames),
     frames: (streamId, query) => read('the frames', () => readFrames(database, streamId, query)),
@@ -77,13 +86,11 @@ export async function openStore({ databaseUrl, migrationsFolder = MIGRATIONS }: 
         const row = await database.image.findUnique({ where: { id } });
         return row === null ? null : toImage(row);
       }),
-    deleteImage: (id) =>
-      write('the deletion', async () => {
-        const { count } = await database.image.deleteMany({ where: { id } });
-        if (count > 0) await emptyLog(database);
-        return count > 0;
-      }),
+    deleteImage: (id) => deleteImage(database, id, eraser.begin()),
+    deleteImagesBefore: (moment, signal) => deleteImagesBefore(database, moment, eraser.begin(signal)),
+    finishErasures: () => eraser.finish(),
 
+    checkWritable: () => inTurn('be written to', () => writeProbe(database)),
     statistics: () => writer.statistics,
     async [Symbol.asyncDispose]() {
       await writer[Symbol.asyncDispose]();

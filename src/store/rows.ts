@@ -152,6 +152,7 @@ export function toStream(row: Stream): StreamRecord {
     media: row.media === null ? null : (JSON.parse(row.media) as StreamRecord['media']),
     uploadId: row.uploadId,
     live: liveOf(row),
+    retentionDays: row.retentionDays,
     error: row.errorCode === null ? null : { code: row.errorCode, message: row.errorMessage ?? '' },
     warnings: JSON.parse(row.warnings) as StreamRecord['warnings'],
     createdAt: row.createdAt,
@@ -181,7 +182,7 @@ function retryOf(text: string): Retry {
 
 /** All but the secret address, which no record carries. */
 export function streamRow(stream: StreamRecord): Prisma.StreamCreateInput {
-  const { id, revision, kind, name, status, uploadId, createdAt, startedAt, endedAt } = stream;
+  const { id, revision, kind, name, status, uploadId, retentionDays, createdAt, startedAt, endedAt } = stream;
   const { labels, sampling, media, live, error, warnings } = stream;
   return {
     id,
@@ -190,6 +191,7 @@ export function streamRow(stream: StreamRecord): Prisma.StreamCreateInput {
     name,
     status,
     uploadId,
+    retentionDays,
     createdAt,
     startedAt,
     endedAt,

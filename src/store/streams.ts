@@ -1,10 +1,11 @@
-import { STREAM_ENDINGS, type StreamRecord } from '../domain.ts';
+import { STREAM_ENDINGS, STREAM_STATUSES, type StreamRecord, type StreamStatus } from '../domain.ts';
 import { AppError } from '../errors.ts';
-import type { Prisma } from '../generated/prisma/client.ts';
+import { Prisma } from '../generated/prisma/client.ts';
 import { checkFirst } from './checks.ts';
-import { type Database, emptyLog } from './database.ts';
+import type { Database } from './database.ts';
+import type { Erasing } from './erasing.ts';
 import { streamRow, toStream } from './rows.ts';
-import type { DeletedCounts, Page, StreamPatch, StreamQuery } from './types.ts';
+import type { DeletedCounts, Expiry, Page, StreamPatch, StreamQuery } from './types.ts';
 
 /** Frames erased in one statement: with their faces some 10 ms of our thread. */
 const DELETED_AT_ONCE = 1000;
@@ -48,14 +49,39 @@ export async function unfinishedStreams(database: Database): Promise<readonly St
   return rows.map(toStream);
 }
 
+export async function countStreams(database: Database): Promise<Readonly<Record<StreamStatus, number>>> {
+  const rows = await database.$queryRaw<{ status: StreamStatus; count: number | bigint }[]>`
+    SELECT status, count(*) AS count FROM Stream GROUP BY status`;
+  const counts = Object.fromEntries(STREAM_STATUSES.map((status) => [status, 0])) as Record<StreamStatus, number>;
+  for (const { status, count } of rows) counts[status] = Number(count);
+  return counts;
+}
+
+/** Longer than any limit that may be set. */
+const NEVER_DAYS = 1e6;
+
+/** A stream's own limit may only be shorter than the one for all. The days are compared as SQLite's julian ones. */
+export async function expiredStreams(
+  database: Database,
+  { now, retentionDays }: Expiry,
+  limit: number,
+): Promise<readonly string[]> {
+  const rows = await database.$queryRaw<{ id: string }[]>`
+    SELECT id FROM Stream WHERE status IN (${Prisma.join([...STREAM_ENDINGS])}) AND
+      julianday(endedAt) + min(coalesce(retentionDays, ${NEVER_DAYS}), ${retentionDays ?? NEVER_DAYS})
+        < julianday(${now.toISOString()})
+    ORDER BY endedAt LIMIT ${limit}`;
+  return rows.map(({ id }) => id);
+}
+
 /**
  * Erases in steps, so that other work gets its turn between them. A process that ends in the middle leaves a stream with
- * its later frames, which can be deleted again. Errors: NOT_FOUND.
+ * its later frames, which can be deleted again. Errors: NOT_FOUND, and what a step throws.
  */
 export async function deleteStream(
   database: Database,
   id: string,
-  step: <T>(work: () => Promise<T>) => Promise<T>,
+  { step, emptyLog }: Erasing,
 ): Promise<DeletedCounts> {
   const before = await step(async () => {
     if ((await database.stream.findUnique({ where: { id } })) === null) {
@@ -75,6 +101,6 @@ export async function deleteStream(
     frames += deleted;
   } while (deleted > 0);
   await step(() => database.stream.deleteMany({ where: { id } }));
-  await step(() => emptyLog(database));
+  await emptyLog();
   return { frames, ...before };
 }

@@ -1,4 +1,5 @@
 import type { Expression, FrameEstimate, ImageAnalysis, Quadrant, StreamRecord, StreamStatus } from '../domain.ts';
+import type { HistogramSnapshot } from '../flow/index.ts';
 
 /** A stretch of a list, and whether more follows it. */
 export interface Page<T> {
@@ -112,8 +113,18 @@ export interface StoreStatistics {
   /** Frames that wait for their write. */
   readonly framesWaiting: number;
   readonly framesWritten: number;
+  /** Transactions of frames. */
   readonly writes: number;
   readonly writesFailed: number;
+  /** From the call of {@link Store.appendFrames} until its frames are on disk. */
+  readonly appendMs: HistogramSnapshot;
+}
+
+/** What has outlived its time. */
+export interface Expiry {
+  readonly now: Date;
+  /** Age limit of everything, in days since its end; `null` leaves what has no limit of its own. */
+  readonly retentionDays: number | null;
 }
 
 /** Longest page. */
@@ -135,8 +146,15 @@ export interface Store extends AsyncDisposable {
   streams(query: StreamQuery): Promise<Page<StreamRecord>>;
   /** Streams that have not ended, oldest first: at the start of the process, those that it has to take up again. */
   unfinishedStreams(): Promise<readonly StreamRecord[]>;
-  /** Erases a stream and every estimate of it, also from the write-ahead log. Errors: NOT_FOUND. */
-  deleteStream(id: string): Promise<DeletedCounts>;
+  /** How many streams have each status. */
+  countStreams(): Promise<Readonly<Record<StreamStatus, number>>>;
+  /**
+   * Erases a stream and every estimate of it, also from the write-ahead log. A signal ends it between two steps; what is
+   * left can be erased again. Errors: NOT_FOUND, ABORTED.
+   */
+  deleteStream(id: string, signal?: AbortSignal): Promise<DeletedCounts>;
+  /** Ids of at most `limit` ended streams past their own limit or the one of `expiry`, the longest ended first. */
+  expiredStreams(expiry: Expiry, limit: number): Promise<readonly string[]>;
 
   /**
    * Resolves when the frames are on disk, all or none of them. A frame whose stream and sequence are stored already is
@@ -168,6 +186,16 @@ export interface Store extends AsyncDisposable {
   image(id: string): Promise<ImageAnalysis | null>;
   /** Erases a picture's estimates, also from the write-ahead log. Whether there were any. */
   deleteImage(id: string): Promise<boolean>;
+  /** Erases the images made before a moment, in steps as `deleteStream` does; resolves with their number. Errors: ABORTED. */
+  deleteImagesBefore(moment: Date, signal?: AbortSignal): Promise<number>;
 
+  /**
+   * Empties the write-ahead log of erased rows where an erasure could not, because another process read the database.
+   * False when one still does.
+   */
+  finishErasures(): Promise<boolean>;
+
+  /** Writes to the database without changing anything in it, and waits for no other process. */
+  checkWritable(): Promise<void>;
   statistics(): StoreStatistics;
 }

@@ -25,6 +25,17 @@ describe('a worker that dies', () => {
     expect(troubles.map((trouble) => trouble.message)).toEqual(['A worker thread ended (exit code 4).']);
   });
 
+  it('is missing in the figures until another one serves in its place', async () => {
+    await using pool = await openPool(model, { restartDelayMs: 200 });
+    const up = () => [pool.statistics().find.workersUp, pool.statistics().read.workersUp];
+    expect(up()).toEqual([1, 1]);
+    await writeFile(join(model.folder, 'alive'), '');
+    const call = pool.findFaces('stream', picture(1, ORDERS.dieOnce));
+    await vi.waitFor(() => expect(up()).toEqual([0, 0]), { interval: 1, timeout: 20_000 });
+    await call;
+    expect(up()).toEqual([1, 1]);
+  });
+
   it('has its picture searched again from the same pixels', async () => {
     await using pool = await openPool(model);
     await writeFile(join(model.folder, 'alive'), '');

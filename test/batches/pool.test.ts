@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, test, vi } from 'vitest';
 import type { PoolStatistics, VisionPool } from '../../src/batches/index.ts';
 import { crop, makeTestModel, openPool, picture, redOf, type TestModel } from './fixtures/open-pool.ts';
 import { ORDERS } from './fixtures/orders.ts';
@@ -30,6 +30,17 @@ async function countsOf(of: VisionPool, work: () => Promise<unknown>): Promise<O
     dropped: after.dropped - before.dropped,
   };
 }
+
+test('waits and work are measured, one value for each picture and crop and for each job', async () => {
+  await using own = await openPool(model);
+  const crops = Array.from({ length: 10 }, (_, index) => crop(index));
+  await Promise.all([own.findFaces('a', picture(1)), own.findFaces('b', picture(2)), own.readFaces('a', crops)]);
+  const { find, read, batchSizes } = own.statistics();
+  const count = ({ counts }: { readonly counts: readonly number[] }) => counts.reduce((sum, one) => sum + one, 0);
+  const jobs = batchSizes.reduce((sum, one) => sum + one, 0);
+  expect([find.waitMs, find.workMs, read.waitMs, read.workMs].map(count)).toEqual([2, 2, 10, jobs]);
+  for (const { sum } of [find.workMs, read.workMs]) expect(sum).toBeGreaterThan(0);
+});
 
 describe('results', () => {
   it('finds the faces of each picture and reads them, each caller its own', async () => {

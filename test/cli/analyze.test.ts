@@ -4,7 +4,7 @@ import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { COLUMNS } from '../../src/cli/rows.ts';
+import { COLUMNS } from '../../src/rows/index.ts';
 import { makeVideo, photograph, temporaryFolder } from '../pipeline/support.ts';
 import { LAUNCHER, processesNaming, run, start } from './support.ts';
 

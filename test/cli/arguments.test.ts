@@ -35,6 +35,18 @@ describe('parseCommand', () => {
     expect(parseCommand(['analyze', '--every-frame', 'a.mp4'])).toMatchObject({ sampling: { kind: 'EVERY_FRAME' } });
   });
 
+  it('reads the stream and options of export', () => {
+    const argv = ['export', 'an-id', '--format', 'jsonl', '-o', 'out.jsonl', '--data-dir', 'here'];
+    expect(parseCommand(argv)).toEqual({
+      kind: 'export',
+      streamId: 'an-id',
+      format: 'jsonl',
+      output: 'out.jsonl',
+      flags: { 'data-dir': 'here' },
+    });
+    expect(parseCommand(['export', 'an-id'])).toMatchObject({ format: 'csv', output: null });
+  });
+
   it('takes what follows "--" as a file, even when it looks like a flag', () => {
     expect(parseCommand(['analyze', '--', '--fps'])).toMatchObject({ files: ['--fps'] });
   });
@@ -69,6 +81,11 @@ describe('parseCommand', () => {
     [['serve', 'a.mp4'], 'no file names'],
     [['serve', '--format', 'csv'], '--format'],
     [['serve', '--port'], '--port'],
+    [['export'], 'one stream'],
+    [['export', 'a', 'b'], 'one stream'],
+    [['export', 'a', '--fps', '5'], '--fps'],
+    [['export', 'a', '--every-frame'], '--every-frame'],
+    [['export', 'a', '--format', 'xml'], 'csv, jsonl'],
   ])('refuses %j and says why', (argv, words) => {
     expect(() => parseCommand(argv)).toThrow(
       expect.objectContaining({ code: 'BAD_INPUT', message: expect.stringContaining(words) }),

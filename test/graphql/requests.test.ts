@@ -197,6 +197,23 @@ describe('videos', () => {
     expect(await finished(data.analyzeVideo.id)).toBe('COMPLETED');
   });
 
+  test('may have a limit of their own to how long they are kept', async () => {
+    const start = `mutation ($input: AnalyzeVideoInput!) { analyzeVideo(input: $input) { id retentionDays } }`;
+    const mediaId = (await server.putMedia(video)).body.id;
+    for (const retentionDays of [0, -1, 36_501]) {
+      expect(codes(await server.query(start, { input: { mediaId, retentionDays } }))).toEqual(['BAD_INPUT']);
+    }
+    const { data } = await server.query(start, { input: { mediaId, framesPerSecond: 2, retentionDays: 0.5 } });
+    expect(data.analyzeVideo.retentionDays).toBe(0.5);
+    await finished(data.analyzeVideo.id);
+    const again = await server.query('query ($id: ID!) { stream(id: $id) { retentionDays } }', data.analyzeVideo);
+    expect(again.data.stream.retentionDays).toBe(0.5);
+    const other = (await server.putMedia(video)).body.id;
+    const without = await server.query(start, { input: { mediaId: other, framesPerSecond: 2 } });
+    expect(without.data.analyzeVideo.retentionDays).toBeNull();
+    await finished(without.data.analyzeVideo.id);
+  });
+
   test('that are none are refused at once and leave no file', async () => {
     for (const [bytes, code] of [
       [Buffer.from('#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n'), 'MEDIA_BLOCKED'],

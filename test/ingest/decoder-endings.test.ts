@@ -3,7 +3,7 @@ import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { readFrames } from '../../src/frames/index.ts';
-import { probeMedia } from '../../src/ingest/index.ts';
+import { mediaProcessCounts, probeMedia } from '../../src/ingest/index.ts';
 import { codeOf, decode, isAlive, type MediaFolder, mediaFolder, open, pattern } from './fixtures/media.ts';
 
 let folder: MediaFolder;
@@ -77,6 +77,20 @@ describe('ending early', () => {
     })();
     expect(await codeOf(rest)).toBe('INTERNAL');
   });
+});
+
+it('is counted as a running process until it is gone, however it goes', async () => {
+  const { running, started } = mediaProcessCounts();
+  const decoder = await open(folder.file('long.mp4'));
+  await readFrames(decoder).next();
+  // The probe that opened the file was one as well.
+  expect(mediaProcessCounts()).toEqual({ running: running + 1, started: started + 2 });
+  await decoder[Symbol.asyncDispose]();
+  expect(mediaProcessCounts().running).toBe(running);
+  await using killed = await open(folder.file('long.mp4'));
+  process.kill(await killed.processId, 'SIGKILL');
+  expect(await gone(await killed.processId)).toBe(true);
+  while (mediaProcessCounts().running > running) await sleep(1);
 });
 
 describe('a slow reader', () => {

@@ -263,11 +263,22 @@ describe('streams', () => {
       error: { code: 'MEDIA_DAMAGED', message: 'broken' },
       warnings,
       uploadId: null,
+      retentionDays: 2.5,
     };
     expect(await store.updateStream(id, patch)).toEqual({ ...streamRecord(id), ...patch, revision: 1 });
     expect(await store.stream(id)).toEqual({ ...streamRecord(id), ...patch, revision: 1 });
     await expect(store.updateStream('nobody', {})).rejects.toMatchObject({ code: 'NOT_FOUND' });
     expect(await store.stream('nobody')).toBeNull();
+  });
+
+  test('are counted by status, those of no stream as well', async () => {
+    await using own = await testStore();
+    expect(Object.values(await own.store.countStreams())).toEqual([0, 0, 0, 0, 0]);
+    for (const [index, status] of (['RUNNING', 'FAILED', 'FAILED'] as const).entries()) {
+      await own.store.createStream(streamRecord(`s${index}`, { status }));
+    }
+    const none = { QUEUED: 0, COMPLETED: 0, STOPPED: 0 };
+    expect(await own.store.countStreams()).toEqual({ ...none, RUNNING: 1, FAILED: 2 });
   });
 
   test('are listed newest first, in pages, also when many began at the same moment', async () => {

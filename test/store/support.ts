@@ -40,6 +40,7 @@ export function streamRecord(id: string, change: Partial<StreamRecord> = {}): St
     media: null,
     uploadId: 'an-upload',
     live: null,
+    retentionDays: null,
     error: null,
     warnings: [],
     createdAt: new Date('2026-01-02T03:04:05.678Z'),

@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { type Client, createClient } from 'graphql-ws';
 import { pino } from 'pino';
 import WebSocket from 'ws';
+import type { Log } from '../../src/log.ts';
 import { startServer } from '../../src/start-server.ts';
 import { temporaryFolder, testConfig } from '../pipeline/support.ts';
 
@@ -46,11 +47,13 @@ export interface TestServer extends AsyncDisposable {
   client(): Client;
 }
 
-export async function openServer(settings: Record<string, string> = {}): Promise<TestServer> {
+/** `log` takes what the server logs; by default nobody sees it. */
+export async function openServer(
+  settings: Record<string, string> = {},
+  { log = pino({ level: 'silent' }) }: { readonly log?: Log } = {},
+): Promise<TestServer> {
   const folder = await temporaryFolder();
-  const server = await startServer(testConfig(folder.path, { PORT: '0', ...settings }), {
-    log: pino({ level: process.env.TEST_LOG ?? 'silent' }),
-  });
+  const server = await startServer(testConfig(folder.path, { PORT: '0', ...settings }), { log });
   const { url } = server;
   const webSocketUrl = url.replace(/^http/, 'ws');
   const mediaUrl = new URL('/media', url).href;

@@ -1,5 +1,5 @@
 import type { Sampling } from '../../domain.ts';
-import { AppError, toAppError } from '../../errors.ts';
+import { AppError, ERROR_KINDS, toAppError } from '../../errors.ts';
 import type { MutationResolvers, OpenPushInput } from '../../generated/graphql.ts';
 import type { Context } from '../context.ts';
 
@@ -17,7 +17,7 @@ export const Mutation: MutationResolvers = {
   },
 
   async analyzeVideo(_, { input }, { pipeline }) {
-    const { mediaId, labels } = input;
+    const { mediaId, labels, retentionDays } = input;
     // A promise of a file, until the request's part has come.
     const file = await input.file;
     if ((file === undefined || file === null) === (mediaId === undefined || mediaId === null)) {
@@ -34,6 +34,7 @@ export const Mutation: MutationResolvers = {
         name: input.name ?? nameOf(file) ?? 'video',
         sampling,
         ...(labels ? { labels } : {}),
+        ...(typeof retentionDays === 'number' ? { retentionDays } : {}),
       });
     } catch (thrown) {
       // Nobody else knows the id of this upload, so nobody could try again with it.
@@ -69,18 +70,19 @@ export const Mutation: MutationResolvers = {
 
 /** What live and pushed streams have in common, without the nulls that GraphQL allows. */
 function lookingOptions(
-  input: Pick<OpenPushInput, 'labels' | 'maxWidthPixels' | 'smoothingSeconds' | 'trackMissSeconds'>,
+  input: Pick<OpenPushInput, 'labels' | 'maxWidthPixels' | 'smoothingSeconds' | 'trackMissSeconds' | 'retentionDays'>,
 ) {
-  const { labels, maxWidthPixels, smoothingSeconds, trackMissSeconds } = input;
+  const { labels, maxWidthPixels, smoothingSeconds, trackMissSeconds, retentionDays } = input;
   return {
     ...(labels ? { labels } : {}),
     ...(typeof maxWidthPixels === 'number' ? { maxWidthPixels } : {}),
     ...(typeof smoothingSeconds === 'number' ? { smoothingSeconds } : {}),
     ...(typeof trackMissSeconds === 'number' ? { trackMissSeconds } : {}),
+    ...(typeof retentionDays === 'number' ? { retentionDays } : {}),
   };
 }
 
-async function analyzeOne(upload: File | Promise<File>, store: boolean, { pipeline, log, request }: Context) {
+async function analyzeOne(upload: File | Promise<File>, store: boolean, { pipeline, log, traffic, request }: Context) {
   const file = await upload;
   const name = nameOf(file);
   try {
@@ -93,7 +95,11 @@ async function analyzeOne(upload: File | Promise<File>, store: boolean, { pipeli
     return { name, analysis: analysis ?? null, error: null };
   } catch (thrown) {
     const { code, message, retryable, cause } = toAppError(thrown);
-    if (code === 'INTERNAL') log.error({ err: cause ?? thrown }, 'a picture failed in an unknown way');
+    traffic.refused(code);
+    // The cause alone: the message names the file. Too many pictures at once are no fault of the server.
+    if (ERROR_KINDS[code].status >= 500 && code !== 'OVERLOADED') {
+      log.error({ code, err: cause ?? thrown }, 'a picture failed');
+    }
     return { name, analysis: null, error: { code, message, retryable } };
   }
 }

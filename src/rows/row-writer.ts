@@ -1,6 +1,13 @@
 /** Estimates as rows of text: CSV after RFC 4180, or one JSON object a line with the same names. */
 import { EXPRESSIONS, type FaceEstimate, type FrameEstimate } from '../domain.ts';
-import type { OutputFormat } from './arguments.ts';
+
+export const OUTPUT_FORMATS = ['csv', 'jsonl'] as const;
+export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
+
+/** Null for what is no format. */
+export function asOutputFormat(text: unknown): OutputFormat | null {
+  return OUTPUT_FORMATS.find((one) => one === text) ?? null;
+}
 
 /** The columns in their order; they are a contract with whoever reads the files. */
 export const COLUMNS = [

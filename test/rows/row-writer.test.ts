@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { COLUMNS, createRowWriter } from '../../src/cli/rows.ts';
 import type { FaceEstimate, FrameEstimate } from '../../src/domain.ts';
+import { COLUMNS, createRowWriter } from '../../src/rows/index.ts';
 
 const point = { x: 0.5, y: 0.5 };
 
