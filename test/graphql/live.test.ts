@@ -33,7 +33,7 @@ describe('openStream', () => {
   test('reads an address, shows it without its credentials, and can be stopped', async () => {
     const { data, errors } = await server.query(
       `mutation ($input: OpenStreamInput!) { openStream(input: $input) { id status source name labels address delivery
-        framesPerSecond connection { attempt nextTryAt reconnects problem { code } } media { width } } }`,
+        framesPerSecond retentionDays connection { attempt nextTryAt reconnects problem { code } } media { width } } }`,
       {
         input: {
           url: `${source.url}/video?x=1`.replace('//', '//user:pa55word@'),
@@ -43,6 +43,7 @@ describe('openStream', () => {
           maxWidthPixels: 320,
           smoothingSeconds: 0,
           trackMissSeconds: 3,
+          retentionDays: 7.5,
         },
       },
     );
@@ -57,6 +58,7 @@ describe('openStream', () => {
       address: `${source.url}/video?...`,
       delivery: 'LATEST',
       framesPerSecond: 8,
+      retentionDays: 7.5,
       connection: { attempt: 0, nextTryAt: null, reconnects: 0, problem: null },
       media: null,
     });

@@ -68,7 +68,7 @@ describe('addWarnings', () => {
 
 describe('the words of a stream', () => {
   it('are trimmed, with no labels for none', () => {
-    expect(checkWords({ name: ' a.mp4 ' })).toEqual({ name: 'a.mp4', labels: [] });
+    expect(checkWords({ name: ' a.mp4 ' })).toEqual({ name: 'a.mp4', labels: [], retentionDays: null });
   });
 
   it.each([
@@ -76,6 +76,8 @@ describe('the words of a stream', () => {
     [{ name: 'x'.repeat(201) }, 'name'],
     [{ name: 'x', labels: Array(21).fill('x') as string[] }, 'labels'],
     [{ name: 'x', labels: [''] }, 'label'],
+    [{ name: 'x', retentionDays: 0 }, 'retentionDays'],
+    [{ name: 'x', retentionDays: 36_501 }, 'retentionDays'],
   ])('are refused: %j', (words, word) => {
     expect(() => checkWords(words)).toThrow(
       expect.objectContaining({ code: 'BAD_INPUT', message: expect.stringContaining(word) }),
@@ -96,6 +98,7 @@ describe('what is asked of a live stream', () => {
     expect(checkLiveInput({ url: 'rtsp://camera', name: ' door ' }, settings)).toEqual({
       name: 'door',
       labels: [],
+      retentionDays: null,
       sampling: { kind: 'RATE', framesPerSecond: 5 },
       live: { ...settings, address: null, delivery: 'LATEST', maxWidthPixels: null, reconnects: 0, retry: null },
     });

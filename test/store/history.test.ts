@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { FrameEstimate } from '../../src/domain.ts';
+import { type FrameEstimate, STREAM_STATUSES } from '../../src/domain.ts';
 import { quadrant } from '../../src/estimates/index.ts';
 import type { Spread, Store } from '../../src/store/index.ts';
 import { face, frame, randomFrames, streamRecord, type TestStore, testStore } from './support.ts';
@@ -273,11 +273,11 @@ describe('streams', () => {
 
   test('are counted by status, those of no stream as well', async () => {
     await using own = await testStore();
-    expect(Object.values(await own.store.countStreams())).toEqual([0, 0, 0, 0, 0]);
+    const none = Object.fromEntries(STREAM_STATUSES.map((status) => [status, 0]));
+    expect(await own.store.countStreams()).toEqual(none);
     for (const [index, status] of (['RUNNING', 'FAILED', 'FAILED'] as const).entries()) {
       await own.store.createStream(streamRecord(`s${index}`, { status }));
     }
-    const none = { QUEUED: 0, COMPLETED: 0, STOPPED: 0 };
     expect(await own.store.countStreams()).toEqual({ ...none, RUNNING: 1, FAILED: 2 });
   });
 
