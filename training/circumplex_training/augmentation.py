@@ -32,17 +32,17 @@ class Batch:
 
 
 def random_transforms(count: int, generator: torch.Generator) -> Tensor:
-    """Flips, turns to 15 degrees, scales .85 to 1.18, shifts to 6 % about the crop's centre: N 3 3, crop to crop."""
+    """Flips, turns to 12 degrees, scales .89 to 1.12, shifts to 4 % about the crop's centre: N 3 3, crop to crop."""
 
     def uniform(low: float, high: float) -> Tensor:
         return torch.rand(count, generator=generator) * (high - low) + low
 
-    angle, scale = uniform(-15, 15) * math.pi / 180, torch.exp(uniform(math.log(0.85), math.log(1.18)))
+    angle, scale = uniform(-12, 12) * math.pi / 180, torch.exp(uniform(math.log(0.89), math.log(1.12)))
     # A little unequal scaling stands for the turn of a head.
-    stretch = torch.exp(uniform(-0.08, 0.08))
+    stretch = torch.exp(uniform(-0.06, 0.06))
     flip = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0) * stretch
     cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
-    centre_x, centre_y = 0.5 + uniform(-0.06, 0.06), 0.5 + uniform(-0.06, 0.06)
+    centre_x, centre_y = 0.5 + uniform(-0.04, 0.04), 0.5 + uniform(-0.04, 0.04)
     zero, one = torch.zeros(count), torch.ones(count)
     rows = [
         torch.stack([cos * flip, -sin, centre_x - 0.5 * (cos * flip - sin)], dim=1),
@@ -73,7 +73,7 @@ def degrade(grey: Tensor, generator: torch.Generator) -> Tensor:
     grey = torch.where(pick < 0.14, soft, torch.where(pick < 0.35, sharpened, grey))
     noisy = uniform(0, 1) < 0.12
     grey = grey + noisy * uniform(0, 0.1) * torch.randn(grey.shape, generator=generator)
-    covered = uniform(0, 1) < 0.2
+    covered = uniform(0, 1) < 0.12
     rows, columns = torch.arange(size).view(1, 1, size, 1), torch.arange(size).view(1, 1, 1, size)
     top, left = uniform(-0.1, 0.9) * size, uniform(-0.1, 0.9) * size
     height, width = uniform(0.1, 0.45) * size, uniform(0.1, 0.45) * size

@@ -25,6 +25,7 @@ TOKEN_SIZE = 96
 LSTM_SIZE = 64
 HOPS = 2
 SHARED_SIZE = 160
+DROPOUT = 0.1
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class AffectNetwork(nn.Module):
         self.projections = nn.ModuleList(projections)
         self.layers = LayerAttention() if design.layer_attention else JoinedTokens()
         self.shared = nn.Sequential(
-            nn.Dropout(0.3), nn.Linear(self.layers.output_size, SHARED_SIZE), nn.ReLU(), nn.Dropout(0.3)
+            nn.Dropout(DROPOUT), nn.Linear(self.layers.output_size, SHARED_SIZE), nn.ReLU(), nn.Dropout(DROPOUT)
         )
         self.affect = nn.Linear(SHARED_SIZE, 2)
         self.expressions = nn.Linear(SHARED_SIZE, 8)
