@@ -30,7 +30,7 @@ export interface VisionPoolOptions {
   /** Most pictures in the queue, of all keys and of one. Default 64 and 16. */
   readonly maxFindsQueued?: number;
   readonly maxFindsQueuedPerKey?: number;
-  /** Most crops in the queue, of all keys and of one. Default 1024 and 256: 37 kB each at 112 pixels. */
+  /** Most crops in the queue, of all keys and of one. Default 1024 and 256: 7 kB each at 48 pixels. */
   readonly maxReadsQueued?: number;
   readonly maxReadsQueuedPerKey?: number;
   /** Most calls of each kind that wait for room in the queue; further ones are refused with OVERLOADED. Default 256. */
