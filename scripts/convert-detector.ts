@@ -79,10 +79,23 @@ function readWeights(graph: TensorFlowGraph, bytes: Buffer): ReadonlyMap<string,
   return weights;
 }
 
+/**
+ * Inner layers get channels of zeros up to a multiple of this: onnxruntime's fast convolutions work on blocks of 16, and
+ * over the 24 channels of the first, largest layers it would take slow ones.
+ */
+const CHANNEL_BLOCK = 16;
+
 /** Channels-last to channels-first throughout; TensorFlow's SAME padding is worked out from each tensor's side. */
 function translate(graph: TensorFlowGraph, weights: ReadonlyMap<string, Weight>): Uint8Array {
   const builder = new GraphBuilder('blazeface');
   const sides = new Map<string, number>();
+  /** Channels of each tensor, those of zeros included. */
+  const channels = new Map<string, number>();
+  const realChannels = new Map<string, number>();
+  /** What is reshaped to the network's outputs keeps its channels as they are. */
+  const kept = new Set(graph.modelTopology.node.flatMap(({ op, input }) => (op === 'Reshape' ? [input?.[0]] : [])));
+  const widened = (name: string, count: number): number =>
+    kept.has(name) ? count : Math.ceil(count / CHANNEL_BLOCK) * CHANNEL_BLOCK;
   const results: string[] = [];
   const weight = (name: string | undefined): Weight => {
     const found = name === undefined ? undefined : weights.get(name);
@@ -94,6 +107,9 @@ function translate(graph: TensorFlowGraph, weights: ReadonlyMap<string, Weight>)
     const [from = '', second, third] = node.input ?? [];
     const side = sides.get(from) ?? SIZE;
     const stride = Number(node.attr?.strides?.list?.i?.[1] ?? 1);
+    const wide = channels.get(from) ?? 3;
+    channels.set(node.name, wide);
+    realChannels.set(node.name, realChannels.get(from) ?? 3);
     const same = Buffer.from(node.attr?.padding?.s ?? '', 'base64').toString() === 'SAME';
     switch (node.op) {
       case 'Const':
@@ -111,18 +127,25 @@ function translate(graph: TensorFlowGraph, weights: ReadonlyMap<string, Weight>)
         const kernel = weight(second);
         const depthwise = node.op === 'DepthwiseConv2dNative';
         const fused = (node.attr?.fused_ops?.list?.s ?? []).map((name) => Buffer.from(name, 'base64').toString());
-        const inputs = [from, builder.floats(`${second}`, ...channelsFirst(kernel, depthwise))];
+        const count = (depthwise ? kernel.shape[2] : kernel.shape[3]) ?? 1;
+        const outputs = widened(node.name, count);
+        const size = { inputs: depthwise ? 1 : wide, outputs };
+        const inputs = [from, builder.floats(`${second}`, ...channelsFirst(kernel, depthwise, size))];
         if (fused.includes('BiasAdd')) {
           const bias = weight(third);
-          inputs.push(builder.floats(`${third}`, bias.shape, bias.values as Float32Array));
+          const values = new Float32Array(outputs);
+          values.set(bias.values);
+          inputs.push(builder.floats(`${third}`, [outputs], values));
         }
         const relu = fused.includes('Relu');
         builder.add('Conv', inputs, relu ? `${node.name}/before` : node.name, {
           kernel_shape: kernel.shape.slice(0, 2),
           strides: [stride, stride],
           pads: same ? samePads(side, kernel.shape[0] ?? 1, stride) : [0, 0, 0, 0],
-          group: depthwise ? (kernel.shape[2] ?? 1) : 1,
+          group: depthwise ? outputs : 1,
         });
+        channels.set(node.name, outputs);
+        realChannels.set(node.name, count);
         if (relu) builder.add('Relu', [`${node.name}/before`], node.name);
         sides.set(node.name, Math.ceil(side / stride));
         break;
@@ -140,7 +163,13 @@ function translate(graph: TensorFlowGraph, weights: ReadonlyMap<string, Weight>)
         sides.set(node.name, side / stride);
         break;
       case 'Pad': {
-        const around = weight(second).values; // [n, h, w, c] x [before, after]
+        const around = Array.from(weight(second).values); // [n, h, w, c] x [before, after]
+        // Channels that are added behind take the place of those of zeros first.
+        const real = realChannels.get(from) ?? 3;
+        const outputs = widened(node.name, real + (around[7] ?? 0));
+        realChannels.set(node.name, real + (around[7] ?? 0));
+        around[7] = outputs - wide;
+        channels.set(node.name, outputs);
         const order = [0, 6, 2, 4, 1, 7, 3, 5].map((index) => around[index] ?? 0);
         builder.add('Pad', [from, builder.integers(`${node.name}/pads`, order)], node.name, {});
         sides.set(node.name, side);
@@ -172,21 +201,28 @@ function translate(graph: TensorFlowGraph, weights: ReadonlyMap<string, Weight>)
   return builder.encode();
 }
 
-/** Kernel height x width x in x out (depthwise: x channel x 1) to out x in x height x width (channel x 1 x h x w). */
-function channelsFirst({ shape, values }: Weight, depthwise: boolean): [number[], Float32Array] {
+/**
+ * Kernel height x width x in x out (depthwise: x channel x 1) to out x in x height x width (channel x 1 x h x w), as wide as
+ * `size` says; what the kernel does not have is 0.
+ */
+function channelsFirst(
+  { shape, values }: Weight,
+  depthwise: boolean,
+  size: { readonly inputs: number; readonly outputs: number },
+): [number[], Float32Array] {
   const [height = 1, width = 1, inputs = 1, outputs = 1] = shape;
-  const turned = new Float32Array(values.length);
-  let at = 0;
+  const turned = new Float32Array(size.outputs * size.inputs * height * width);
   const [slow, fast] = depthwise ? [inputs, outputs] : [outputs, inputs];
   for (let a = 0; a < slow; a++) {
     for (let b = 0; b < fast; b++) {
       const [i, o] = depthwise ? [a, b] : [b, a];
+      let at = (a * size.inputs + b) * height * width;
       for (let y = 0; y < height; y++) {
         for (let x = 0; x < width; x++) turned[at++] = values[((y * width + x) * inputs + i) * outputs + o] ?? 0;
       }
     }
   }
-  return [[slow, fast, height, width], turned];
+  return [[size.outputs, size.inputs, height, width], turned];
 }
 
 /** TensorFlow's SAME: output ceil(side / stride); an odd row goes to the bottom and right. [top, left, bottom, right] */
