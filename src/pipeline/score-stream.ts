@@ -91,7 +91,19 @@ export async function scoreStream(parts: ScoringParts, run: ScoringRun): Promise
   });
 
   let { warnings } = stream;
+  let failedWrite: { readonly thrown: unknown } | null = null;
+  /** Behind a frame that could not be written none is: the next run goes on where what is stored ends. */
   async function write(one: ScoredFrame): Promise<ScoredFrame> {
+    if (failedWrite !== null) throw failedWrite.thrown;
+    try {
+      return await writeNow(one);
+    } catch (thrown) {
+      failedWrite ??= { thrown };
+      throw thrown;
+    }
+  }
+
+  async function writeNow(one: ScoredFrame): Promise<ScoredFrame> {
     if (one.failure !== null) {
       warnings = addWarnings(warnings, [{ code: 'FRAMES_FAILED', message: FAILED_FRAMES, count: 1 }]);
       await store.updateStream(stream.id, { warnings });

@@ -2,15 +2,17 @@ import { existsSync } from 'node:fs';
 import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3';
 import { AppError } from '../errors.ts';
 import { Prisma, PrismaClient } from '../generated/prisma/client.ts';
+import { throughLocks } from './through-locks.ts';
 
 export type Database = PrismaClient;
 
 /**
  * WAL lets readers and the writer work side by side and makes a commit one append. NORMAL syncs at checkpoints: a killed
  * process loses nothing, a power cut may lose the last moments. Erased rows are overwritten, because they are estimates
- * of people. 16 MiB of page cache bounds memory whatever the history's size.
+ * of people. 16 MiB of page cache bounds memory whatever the history's size. SQLite waits for locks of other processes on
+ * our thread, where everybody waits with it, so it does so for a moment only; `throughLocks` waits for longer ones.
  */
-const BUSY_TIMEOUT_MS = 5000;
+const BUSY_TIMEOUT_MS = 20;
 const PRAGMAS = [
   `busy_timeout = ${BUSY_TIMEOUT_MS}`,
   'journal_mode = WAL',
@@ -23,7 +25,6 @@ const PRAGMAS = [
 
 /** Beside a server at work, whose settings these are as well. */
 const READING_PRAGMAS = [`busy_timeout = ${BUSY_TIMEOUT_MS}`, 'query_only = ON', 'cache_size = -16384'];
-const IMPATIENT_TIMEOUT_MS = 100;
 
 /**
  * Opens the SQLite file of a `file:` URL, making it when missing; for reading alone it has to be there. Errors:
@@ -38,7 +39,9 @@ export async function openDatabase(url: string, { readOnly = false } = {}): Prom
   }
   const database = new PrismaClient({ adapter: new PrismaBetterSqlite3({ url }) });
   try {
-    for (const pragma of readOnly ? READING_PRAGMAS : PRAGMAS) await database.$queryRawUnsafe(`PRAGMA ${pragma}`);
+    for (const pragma of readOnly ? READING_PRAGMAS : PRAGMAS) {
+      await throughLocks(() => database.$queryRawUnsafe(`PRAGMA ${pragma}`));
+    }
     return database;
   } catch (cause) {
     await database.$disconnect();
@@ -52,10 +55,13 @@ export async function openDatabase(url: string, { readOnly = false } = {}): Prom
   }
 }
 
-/** Runs a query and turns what the database throws into STORE_FAILED; what is an AppError already stays as it is. */
+/**
+ * Runs a query, through the locks of other programs, and turns what the database throws into STORE_FAILED; what is an
+ * AppError already stays as it is.
+ */
 export async function guarded<T>(what: string, work: () => Promise<T>): Promise<T> {
   try {
-    return await work();
+    return await throughLocks(work);
   } catch (cause) {
     if (cause instanceof AppError) throw cause;
     throw new AppError(
@@ -82,26 +88,12 @@ function withoutValues(cause: unknown): unknown {
  * another process reads the database now.
  */
 export async function emptyLog(database: Database): Promise<boolean> {
-  const [row] = await impatiently(database, () =>
-    database.$queryRawUnsafe<{ busy: number | bigint }[]>('PRAGMA wal_checkpoint(TRUNCATE)'),
-  );
+  const [row] = await database.$queryRawUnsafe<{ busy: number | bigint }[]>('PRAGMA wal_checkpoint(TRUNCATE)');
   return Number(row?.busy ?? 0) === 0;
 }
 
 /** Really writes a page: a number of the file's head that nobody here uses gets the value that it has. */
 export async function writeProbe(database: Database): Promise<void> {
-  await impatiently(database, async () => {
-    const [row] = await database.$queryRawUnsafe<{ user_version: number | bigint }[]>('PRAGMA user_version');
-    await database.$executeRawUnsafe(`PRAGMA user_version = ${Number(row?.user_version ?? 0)}`);
-  });
-}
-
-/** For work that can be done another time: SQLite waits for other processes on our thread, where everybody waits with it. */
-async function impatiently<T>(database: Database, work: () => Promise<T>): Promise<T> {
-  await database.$queryRawUnsafe(`PRAGMA busy_timeout = ${IMPATIENT_TIMEOUT_MS}`);
-  try {
-    return await work();
-  } finally {
-    await database.$queryRawUnsafe(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
-  }
+  const [row] = await database.$queryRawUnsafe<{ user_version: number | bigint }[]>('PRAGMA user_version');
+  await database.$executeRawUnsafe(`PRAGMA user_version = ${Number(row?.user_version ?? 0)}`);
 }

@@ -3,6 +3,7 @@ import { AppError } from '../errors.ts';
 import { Histogram, LATENCY_BOUNDS_MS } from '../flow/index.ts';
 import type { Database } from './database.ts';
 import { faceRow, frameRow } from './rows.ts';
+import { isLocked, throughLocks } from './through-locks.ts';
 import type { Turns } from './turns.ts';
 
 /** Rows of one transaction. SQLite works on our thread: at some 5 us a row this holds it for about 10 ms. */
@@ -42,16 +43,18 @@ interface Append {
   readonly rows: number;
   readonly resolve: () => void;
   readonly reject: (error: AppError) => void;
+  refused: boolean;
 }
 
 /**
  * Writes frames in the order of the calls. What arrives while a write is under way goes into the next one together (a
- * group commit), so that the cost of a commit is shared.
+ * group commit), so that the cost of a commit is shared. A call that fails takes those with it that wait behind it with
+ * frames of the same stream, so that what is stored of a stream never has a gap.
  */
 export class FrameWriter implements AsyncDisposable {
   readonly #database: Database;
   readonly #turns: Turns;
-  readonly #waiting: Append[] = [];
+  #waiting: Append[] = [];
   readonly #forRoom: (() => void)[] = [];
   #framesWaiting = 0;
   #framesWritten = 0;
@@ -86,7 +89,9 @@ export class FrameWriter implements AsyncDisposable {
     if (this.#closed) throw new AppError('STORE_FAILED', 'The database is being closed; nothing more is written.');
     const rows = frames.reduce((sum, { faces }) => sum + 1 + faces.length, 0);
     this.#framesWaiting += frames.length;
-    const written = new Promise<void>((resolve, reject) => this.#waiting.push({ frames, rows, resolve, reject }));
+    const written = new Promise<void>((resolve, reject) =>
+      this.#waiting.push({ frames, rows, resolve, reject, refused: false }),
+    );
     this.#running ??= this.#run();
     await written;
     this.#appendMs.observe(performance.now() - beganAtMs);
@@ -123,41 +128,62 @@ export class FrameWriter implements AsyncDisposable {
       for (const { resolve } of batch) resolve();
     } catch (cause) {
       this.#writesFailed += 1;
-      // One call's frames may be at fault (their stream is gone): each call alone shows whose.
-      if (batch.length > 1) for (const append of batch) await this.#writeAlone(append);
-      else batch[0]?.reject(writeFailed(cause));
+      // One call's frames may be at fault (their stream is gone): each call alone shows whose. A lock is everybody's.
+      if (batch.length > 1 && !isLocked(cause)) await this.#writeEach(batch);
+      else this.#refuse(batch, writeFailed(cause));
     } finally {
-      this.#framesWaiting -= batch.reduce((sum, { frames }) => sum + frames.length, 0);
-      for (const wake of this.#forRoom.splice(0)) wake();
+      this.#leave(batch);
     }
   }
 
-  async #writeAlone({ frames, resolve, reject }: Append): Promise<void> {
-    try {
-      await this.#insert(frames);
-      resolve();
-    } catch (cause) {
-      this.#writesFailed += 1;
-      reject(writeFailed(cause));
+  async #writeEach(batch: readonly Append[]): Promise<void> {
+    for (const [index, append] of batch.entries()) {
+      if (append.refused) continue;
+      try {
+        await this.#insert(append.frames);
+        append.resolve();
+      } catch (cause) {
+        this.#writesFailed += 1;
+        this.#refuse([append], writeFailed(cause), batch.slice(index + 1));
+      }
     }
+  }
+
+  /** Refuses calls, and those behind them with frames of the same streams: written, these would leave a gap. */
+  #refuse(calls: readonly Append[], error: AppError, behind: readonly Append[] = []): void {
+    const streamIds = new Set(calls.flatMap(({ frames }) => frames.map(({ streamId }) => streamId)));
+    const follows = ({ frames }: Append): boolean => frames.some(({ streamId }) => streamIds.has(streamId));
+    const waiting = this.#waiting.filter(follows);
+    for (const append of [...calls, ...behind.filter(follows), ...waiting]) {
+      append.refused = true;
+      append.reject(error);
+    }
+    this.#waiting = this.#waiting.filter(({ refused }) => !refused);
+    this.#leave(waiting);
+  }
+
+  #leave(calls: readonly Append[]): void {
+    this.#framesWaiting -= calls.reduce((sum, { frames }) => sum + frames.length, 0);
+    for (const wake of this.#forRoom.splice(0)) wake();
   }
 
   /** All of the frames or none. Of frames that are stored already, nothing is touched, nor are faces added to them. */
   async #insert(frames: readonly FrameEstimate[]): Promise<void> {
     const fresh = new Map<string, FrameEstimate>();
     for (const frame of frames) if (!fresh.has(keyOf(frame))) fresh.set(keyOf(frame), frame);
-    await this.#turns.run(async () => {
-      const rows = JSON.stringify([...fresh.values()].map(frameRow));
-      for (const key of await this.#database.$queryRawUnsafe<FrameKey[]>(STORED_ALREADY, rows))
-        fresh.delete(keyOf(key));
-      const faces = [...fresh.values()].flatMap((frame) => frame.faces.map((face) => faceRow(frame, face)));
-      await this.#database.$transaction([
-        this.#database.$executeRawUnsafe(INSERT_FRAMES, rows),
-        ...(faces.length > 0 ? [this.#database.$executeRawUnsafe(INSERT_FACES, JSON.stringify(faces))] : []),
-      ]);
-    });
+    await this.#turns.run(() => throughLocks(() => this.#insertFresh(fresh)));
     this.#writes += 1;
     this.#framesWritten += frames.length;
+  }
+
+  async #insertFresh(fresh: Map<string, FrameEstimate>): Promise<void> {
+    const rows = JSON.stringify([...fresh.values()].map(frameRow));
+    for (const key of await this.#database.$queryRawUnsafe<FrameKey[]>(STORED_ALREADY, rows)) fresh.delete(keyOf(key));
+    const faces = [...fresh.values()].flatMap((frame) => frame.faces.map((face) => faceRow(frame, face)));
+    await this.#database.$transaction([
+      this.#database.$executeRawUnsafe(INSERT_FRAMES, rows),
+      ...(faces.length > 0 ? [this.#database.$executeRawUnsafe(INSERT_FACES, JSON.stringify(faces))] : []),
+    ]);
   }
 }
 

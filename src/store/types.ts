@@ -158,7 +158,8 @@ export interface Store extends AsyncDisposable {
 
   /**
    * Resolves when the frames are on disk, all or none of them. A frame whose stream and sequence are stored already is
-   * left as it is. Calls wait for room when too much waits to be written. Errors: STORE_FAILED, for exactly these frames.
+   * left as it is. Calls wait for room when too much waits to be written. Errors: STORE_FAILED, for exactly these frames,
+   * and for calls behind this one that wait with frames of the same streams: written, they would leave a gap.
    */
   appendFrames(frames: readonly FrameEstimate[]): Promise<void>;
   /** In the order of their sequence. Errors: BAD_INPUT, RANGE_INVALID. */

@@ -1,40 +1,10 @@
-import { once } from 'node:events';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { createClient } from 'graphql-ws';
 import { expect, test } from 'vitest';
-import WebSocket from 'ws';
-import { processesNaming, start } from '../cli/support.ts';
+import { processesNaming } from '../cli/support.ts';
 import { temporaryFolder } from '../pipeline/support.ts';
-import type { Answer } from '../support/server.ts';
 import { faultRounds, faultsOf, Observer, openStream } from './fixtures/observer.ts';
+import { ServerProcess } from './fixtures/server-process.ts';
 import { RtmpCamera } from './fixtures/sources.ts';
-
-async function startServerProcess(dataDir: string) {
-  const environment = { LOG_LEVEL: 'silent', ALLOWED_HOSTS: '127.0.0.1', RECONNECT_MAX_SECONDS: '0.5' };
-  const { child, exited } = start(['serve', '--port', '0', '--data-dir', dataDir], environment);
-  const failed = exited.then(({ code }) => {
-    throw new Error(`the server ended with ${code}`);
-  });
-  const [line] = (await Promise.race([once(createInterface(child.stdout), 'line'), failed])) as [string];
-  const url = line.split(' ').at(-1)!;
-  return {
-    async query(text: string, variables: Record<string, unknown> = {}): Promise<Answer> {
-      const response = await fetch(url, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ query: text, variables }),
-      });
-      return (await response.json()) as Answer;
-    },
-    client: () =>
-      createClient({ url: url.replace(/^http/, 'ws'), webSocketImpl: WebSocket, retryAttempts: 0, lazy: true }),
-    async [Symbol.asyncDispose]() {
-      child.kill('SIGKILL');
-      await exited;
-    },
-  };
-}
 
 const ROUNDS = faultRounds(1);
 
@@ -47,7 +17,7 @@ test(
     let id: string | null = null;
     let published = -1;
     for (let round = 0; round <= ROUNDS; round += 1) {
-      await using server = await startServerProcess(dataDir);
+      await using server = await ServerProcess.start(dataDir, { RECONNECT_MAX_SECONDS: '0.5' });
       id ??= await openStream(server, source.url, { trackMissSeconds: 60 });
       await using observer = new Observer(server, id);
       // The past is replayed first: what was published before the kill is there, and nothing twice.

@@ -40,6 +40,26 @@ test('of calls that share a write only those fail whose frames cannot be written
   expect(store.statistics()).toMatchObject({ framesWaiting: 0, framesWritten: 2, writesFailed: 2 });
 });
 
+test.each([
+  ['in the same write', 1],
+  ['in a later write', 700],
+])('a call that fails takes with it the calls behind it for its stream, %s, and none for others', async (_, size) => {
+  await using opened = await storeWithStream();
+  const { store } = opened;
+  await store.createStream(streamRecord('other'));
+  const calls = [
+    numbered(size),
+    [frame('s', size, [face(1, Number.NaN)])],
+    numbered(size, size + 1),
+    [frame('other', 0)],
+    numbered(size, 2 * size + 1),
+  ];
+  const ends = await Promise.allSettled(calls.map((frames) => store.appendFrames(frames)));
+  expect(ends.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'fulfilled', 'rejected']);
+  expect(await store.progress('s')).toMatchObject({ frames: size, lastSequence: size - 1 });
+  expect(store.statistics().framesWaiting).toBe(0);
+});
+
 test('no more frames wait inside than the limit says, however many calls come at once', async () => {
   await using opened = await storeWithStream();
   const { store } = opened;
