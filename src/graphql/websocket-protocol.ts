@@ -22,8 +22,9 @@ export interface Connection {
 export function webSocketProtocol(yoga: Yoga, reporting: Reporting): Server<Connection> {
   return makeServer<Record<string, unknown>, Connection>({
     connectionInitWaitTimeout: INIT_TIMEOUT_MS,
-    execute: (args) => (args as EnvelopedArgs).rootValue.execute(args),
-    subscribe: (args) => (args as EnvelopedArgs).rootValue.subscribe(args),
+    // What a limit throws here would otherwise close the connection with all that others do over it.
+    execute: (args) => answered(async () => (args as EnvelopedArgs).rootValue.execute(args), reporting),
+    subscribe: (args) => answered(async () => (args as EnvelopedArgs).rootValue.subscribe(args), reporting),
     async onSubscribe({ subscriptions, extra }, id, { query, operationName, variables }) {
       // The new one is among them already.
       if (Object.keys(subscriptions).length > MAX_OPERATIONS) {
@@ -52,6 +53,15 @@ export function webSocketProtocol(yoga: Yoga, reporting: Reporting): Server<Conn
     },
     onError: (_, __, ___, errors) => errors.map((error) => toGraphqlError(error, reporting).toJSON()),
   });
+}
+
+/** The result, or the failure as one. */
+async function answered<T>(work: () => Promise<T>, reporting: Reporting): Promise<T | ExecutionResult> {
+  try {
+    return await work();
+  } catch (thrown) {
+    return { errors: [toGraphqlError(thrown, reporting)] };
+  }
 }
 
 /** Sends results whose JSON is made already, as the protocol itself sends them. */

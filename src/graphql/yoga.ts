@@ -12,6 +12,7 @@ import { Query } from './resolvers/queries.ts';
 import { Subscription } from './resolvers/subscriptions.ts';
 import { Cursor, DateTime, Upload } from './scalars.ts';
 import { sharedExecutionPlugin } from './shared-execution.ts';
+import { TextCache } from './text-cache.ts';
 import { trafficPlugin } from './traffic.ts';
 
 export type Yoga = YogaServerInstance<object, Context>;
@@ -30,6 +31,12 @@ const WELCOME = `# Apparent facial affect of pictures and videos. Ctrl-Space com
 }
 `;
 
+/**
+ * Of queries that are kept parsed, and again of those that cannot be: a parsed query takes a hundred times its text, so
+ * that yoga's own 1,024 of them, as long as they may be, took 940 MB.
+ */
+const MAX_CACHED_CHARACTERS = 100_000;
+
 /** The GraphQL engine behind every transport. */
 export function createGraphql(context: Context): Yoga {
   const schema = createSchema<Context>({
@@ -46,6 +53,10 @@ export function createGraphql(context: Context): Yoga {
     graphiql: { title: 'circumplex', defaultQuery: WELCOME, subscriptionsProtocol: 'WS' },
     renderGraphiQL,
     logging: false,
+    parserAndValidationCache: {
+      documentCache: new TextCache(MAX_CACHED_CHARACTERS),
+      errorCache: new TextCache(MAX_CACHED_CHARACTERS),
+    },
     maskedErrors: { maskError: (error) => toGraphqlError(error, context) },
     plugins: [
       codedValidation(context),

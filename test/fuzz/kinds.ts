@@ -210,7 +210,8 @@ export async function kindsOf(server: ServerProcess): Promise<readonly Kind[]> {
   ];
 }
 
-const PRIVATE = new BlockList();
+/** One list for each version: Node compares IPv4 addresses with IPv6-mapped ranges as well. */
+const PRIVATE = { 4: new BlockList(), 6: new BlockList() };
 for (const [net, bits] of [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
@@ -221,7 +222,7 @@ for (const [net, bits] of [
   ['192.168.0.0', 16],
   ['224.0.0.0', 3],
 ] as const) {
-  PRIVATE.addSubnet(net, bits, 'ipv4');
+  PRIVATE[4].addSubnet(net, bits, 'ipv4');
 }
 for (const [net, bits] of [
   ['::', 96],
@@ -230,7 +231,7 @@ for (const [net, bits] of [
   ['fe80::', 10],
   ['ff00::', 8],
 ] as const) {
-  PRIVATE.addSubnet(net, bits, 'ipv6');
+  PRIVATE[6].addSubnet(net, bits, 'ipv6');
 }
 
 /** The host as browsers read it, who know more spellings of an IP address than the gate; null for what is no address. */
@@ -242,12 +243,15 @@ function hostOf(text: string): string | null {
 function isPrivateByAnotherMeasure(text: string): boolean {
   const host = hostOf(text) ?? '';
   const version = isIP(host);
-  return version !== 0 && PRIVATE.check(host, version === 6 ? 'ipv6' : 'ipv4');
+  if (version === 4) return PRIVATE[4].check(host);
+  return version === 6 && PRIVATE[6].check(host, 'ipv6');
 }
 
 /** Of RFC 6455 and graphql-transport-ws; none of them says that the server has failed. */
 const CLOSE_CODES = new Set([1000, 1001, 1002, 1003, 1005, 1006, 1007, 1009, 4400, 4401, 4406, 4408, 4409, 4429]);
 const KNOWN_TYPES = new Set(['connection_ack', 'next', 'error', 'complete', 'ping', 'pong']);
+
+const AFTERMATH_MS = 50;
 
 function wrongMessage(random: Random): string | Buffer {
   const message = random.pick(WEBSOCKET_MESSAGES);
@@ -276,7 +280,10 @@ function webSocket(url: string, random: Random): Promise<string> {
         if (!KNOWN_TYPES.has(type)) throw new Finding(`a message of type ${type}`);
         if (type === 'error') outcome = outcomeOf({ errors: payload });
         if (type === 'next') outcomeOf(payload);
-        if (type === 'pong' && JSON.stringify(payload) === '{"end":true}') resolve(outcome);
+        if (type === 'pong' && JSON.stringify(payload) === '{"end":true}') {
+          // An operation that is still at work may yet bring the connection down.
+          setTimeout(() => resolve(outcome), AFTERMATH_MS);
+        }
       } catch (thrown) {
         reject(thrown);
       }

@@ -83,6 +83,8 @@ export async function runFuzz({ seed, runs, only }: FuzzOptions): Promise<FuzzRe
   const after = await levelsOf(server);
   const { data } = await server.query('{ engine { name } }');
   if (data?.engine?.name !== 'onnxruntime') findings.push('the server answers no more');
+  // Whatever the server did not foresee it logs as an error.
+  if (server.log !== '') findings.push('the server has logged errors');
   if (findings.length > 0) findings.push(`the end of the server's log: ${server.log.slice(-4000)}`);
   return { outcomes, findings, levels: { before, after } };
 }

@@ -66,6 +66,22 @@ test.each([
   socket.terminate();
 });
 
+test.each(['query', 'subscription'])(
+  'a %s that asks for too many items is refused, and the connection goes on',
+  async (kind) => {
+    const { socket, messages, say } = await connect(server.url);
+    const pages = Array.from({ length: 11 }, (_, index) => `a${index}: frames(first: 1000) { nodes { sequence } }`);
+    const root = kind === 'query' ? 'stream(id: "none")' : 'streamStatus';
+    say({ type: 'subscribe', id: '1', payload: { query: `${kind} { ${root} { ${pages.join(' ')} } }` } });
+    await until(() => messages.length >= 2);
+    const [error] = messages[1]!.type === 'error' ? messages[1]!.payload : messages[1]!.payload.errors;
+    expect(error.extensions).toEqual({ code: 'QUERY_TOO_COMPLEX', retryable: false });
+    say({ type: 'subscribe', id: '2', payload: { query: '{ engine { name } }' } });
+    await until(() => messages.some(({ id, type }) => id === '2' && type === 'complete'));
+    socket.terminate();
+  },
+);
+
 test('a client that breaks the protocol is closed with the code for it, and nobody else', async () => {
   const witness = await connect(server.url);
   const early = await connect(server.url, { acknowledged: false });
