@@ -1,12 +1,18 @@
-/** Keeps the values used last, as many as have keys of at most `maxCharacters` together. */
+export interface TextCacheOptions {
+  readonly maxCharacters: number;
+  /** What each value counts besides the characters of its key. */
+  readonly entryCharacters: number;
+}
+
+/** Keeps the values used last, as many as the characters of their keys allow. */
 export class TextCache<T> {
-  readonly #maxCharacters: number;
+  readonly #options: TextCacheOptions;
   /** The longest unused first. */
   readonly #values = new Map<string, T>();
   #characters = 0;
 
-  constructor(maxCharacters: number) {
-    this.#maxCharacters = maxCharacters;
+  constructor(options: TextCacheOptions) {
+    this.#options = options;
   }
 
   get(key: string): T | undefined {
@@ -18,13 +24,16 @@ export class TextCache<T> {
   }
 
   set(key: string, value: T): void {
-    if (this.#values.delete(key)) this.#characters -= key.length;
+    this.#forget(key);
     this.#values.set(key, value);
-    this.#characters += key.length;
+    this.#characters += key.length + this.#options.entryCharacters;
     for (const oldest of this.#values.keys()) {
-      if (this.#characters <= this.#maxCharacters) return;
-      this.#values.delete(oldest);
-      this.#characters -= oldest.length;
+      if (this.#characters <= this.#options.maxCharacters) return;
+      this.#forget(oldest);
     }
+  }
+
+  #forget(key: string): void {
+    if (this.#values.delete(key)) this.#characters -= key.length + this.#options.entryCharacters;
   }
 }

@@ -32,10 +32,11 @@ const WELCOME = `# Apparent facial affect of pictures and videos. Ctrl-Space com
 `;
 
 /**
- * Of queries that are kept parsed, and again of those that cannot be: a parsed query takes a hundred times its text, so
- * that yoga's own 1,024 of them, as long as they may be, took 940 MB.
+ * Of queries that are kept parsed, and again of those that cannot be. A long query takes a hundred times its text, a
+ * short one that is refused 80 KB: yoga's own 1,024 of them, as long as they may be, took 940 MB. Here 100 short ones or
+ * 30 of the longest are kept, some 30 MB at most; clients have few queries.
  */
-const MAX_CACHED_CHARACTERS = 100_000;
+const CACHED = { maxCharacters: 400_000, entryCharacters: 4_000 };
 
 /** The GraphQL engine behind every transport. */
 export function createGraphql(context: Context): Yoga {
@@ -54,8 +55,8 @@ export function createGraphql(context: Context): Yoga {
     renderGraphiQL,
     logging: false,
     parserAndValidationCache: {
-      documentCache: new TextCache(MAX_CACHED_CHARACTERS),
-      errorCache: new TextCache(MAX_CACHED_CHARACTERS),
+      documentCache: new TextCache(CACHED),
+      errorCache: new TextCache(CACHED),
     },
     maskedErrors: { maskError: (error) => toGraphqlError(error, context) },
     plugins: [
