@@ -28,6 +28,8 @@ interface OpenJob {
   reject(error: Error): void;
 }
 
+/** Twice the time of a job. */
+const HANGS_FOR_GOOD_MS = 60_000;
 const MEBIBYTE = 1024 * 1024;
 /** More than a video frame of 1280 pixels a side needs (5 MiB); a huge still picture's memory is not kept. */
 const KEPT_BYTES = 16 * MEBIBYTE;
@@ -146,10 +148,18 @@ export class WorkerThread {
     if (this.alive) this.kill('it did not close in time');
   }
 
-  /** Ends the thread now. It does not wait: a thread inside native code ends when that returns. */
+  /**
+   * Gives the thread up now. It ends by itself when its job returns; one that has not after a minute hangs for good and
+   * is terminated. Not sooner: onnxruntime 1.30 throws when its thread is terminated during a run, which aborts the
+   * whole process.
+   */
   kill(why: string): void {
     this.#end(new WorkerDied(`A worker thread was ended because ${why}.`));
-    void this.#worker.terminate();
+    this.#send({ kind: 'close' });
+    this.#worker.unref();
+    const timer = setTimeout(() => void this.#worker.terminate(), HANGS_FOR_GOOD_MS);
+    timer.unref();
+    this.#worker.once('exit', () => clearTimeout(timer));
   }
 
   #send(message: ToWorker): void {

@@ -71,3 +71,21 @@ describe('the workers of the program', () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(80e6);
   });
 });
+
+describe('workers of the program whose jobs take too long', () => {
+  it('are given up and replaced without harm to the process', async () => {
+    await using hasty = await createVisionPool({
+      workers: 2,
+      maxBatch: 8,
+      maxWaitMs: 4,
+      jobTimeoutMs: 2,
+      restartDelayMs: 5,
+      workerSetup: { detector: 'models/detector', model: 'models/affect', engine: 'onnxruntime', provider: 'cpu' },
+    });
+    const image = await photograph(1280);
+    for (let call = 0; call < 4; call += 1) {
+      await expect(hasty.findFaces('a', image)).rejects.toMatchObject({ code: 'WORKER_FAILED' });
+    }
+    expect(hasty.statistics().restarts).toBeGreaterThan(4);
+  });
+});
