@@ -137,8 +137,8 @@ def check_stability(model: ServedModel, detector: Detector, clip: Path) -> str:
     raw = np.diff(affect, axis=0).std(axis=0)
     smooth = np.diff(smoothed(affect, 1 / rate, SMOOTHING_SECONDS), axis=0).std(axis=0)
     return (
-        f"{clip.name}: {len(crops)} frames at {rate:.0f} a second, deviation of the change: valence {raw[0]:.4f}, arousal "
-        f"{raw[1]:.4f}; smoothed over {SMOOTHING_SECONDS} s: valence {smooth[0]:.4f}, arousal {smooth[1]:.4f}"
+        f"{clip.name}: {len(crops)} frames at {rate:.0f} a second, deviation of the change: valence {raw[0]:.4f}, "
+        f"arousal {raw[1]:.4f}; smoothed over {SMOOTHING_SECONDS} s: valence {smooth[0]:.4f}, arousal {smooth[1]:.4f}"
     )
 
 

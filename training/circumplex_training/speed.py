@@ -85,8 +85,8 @@ def main() -> None:
         peak = max(peak, peak_of(product))
     print(
         f"{model.path.name}, one thread, batch {options.batch}: {best:.0f} faces/s at best, {np.median(median):.0f} in "
-        f"the median; {each / 1e6:.0f} M multiply-adds a face, {best * each / 1e9:.1f} G/s of {peak / 1e9:.1f} G/s that "
-        f"a product of {PEAK_SIDE}x{PEAK_SIDE} matrices reaches here: {best * each / peak:.0%}"
+        f"the median; {each / 1e6:.0f} M multiply-adds a face, {best * each / 1e9:.1f} G/s of {peak / 1e9:.1f} G/s "
+        f"that a product of {PEAK_SIDE}x{PEAK_SIDE} matrices reaches here: {best * each / peak:.0%}"
     )
 
 
