@@ -51,8 +51,10 @@ def draw_shape(page: ImageDraw.ImageDraw, random: np.random.Generator) -> None:
         case 0:
             page.ellipse(box, fill=fill, outline=outline, width=stroke)
         case 1:
+            # Pillow cannot draw corners whose strokes meet.
+            radius = random.uniform(0, 0.4) * min(width, height)
             page.rounded_rectangle(
-                box, random.uniform(0, min(width, height) / 2), fill=fill, outline=outline, width=stroke
+                box, radius, fill=fill, outline=outline, width=min(stroke, int(min(width, height) / 8))
             )
         case 2:
             turns = np.sort(random.uniform(0, 2 * math.pi, int(random.integers(3, 8))))

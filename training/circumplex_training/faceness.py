@@ -30,10 +30,10 @@ from circumplex_training.yunet import YuNet
 # are the crop.
 SIDE, VIEW = 72, 1.5
 WRONG_BOX_SCORE = 0.25
-LOOKS_A_SCENE = 100
+LOOKS_A_SCENE = 50
 BACKGROUNDS_A_SCENE = 30
-MAX_WRONG_A_SCENE = 80
-PAGES, LOOKS_A_PAGE, PLACES_A_PAGE, MAX_WRONG_A_PAGE = 1500, 8, 2, 8
+MAX_WRONG_A_SCENE = 60
+PAGES, LOOKS_A_PAGE, PLACES_A_PAGE, MAX_WRONG_A_PAGE = 900, 8, 2, 8
 KINDS = ("wrong-box", "background", "drawn", "face")
 VAL_SHARE = 6  # one scene or page in six
 
