@@ -56,12 +56,12 @@ export async function openDatabase(url: string, { readOnly = false } = {}): Prom
 }
 
 /**
- * Runs a query, through the locks of other programs, and turns what the database throws into STORE_FAILED; what is an
- * AppError already stays as it is.
+ * Runs a query, through the locks of other programs unless told not to, and turns what the database throws into
+ * STORE_FAILED; what is an AppError already stays as it is.
  */
-export async function guarded<T>(what: string, work: () => Promise<T>): Promise<T> {
+export async function guarded<T>(what: string, work: () => Promise<T>, { waits = true } = {}): Promise<T> {
   try {
-    return await throughLocks(work);
+    return await (waits ? throughLocks(work) : work());
   } catch (cause) {
     if (cause instanceof AppError) throw cause;
     throw new AppError(

@@ -90,7 +90,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     deleteImagesBefore: (moment, signal) => deleteImagesBefore(database, moment, eraser.begin(signal)),
     finishErasures: () => eraser.finish(),
 
-    checkWritable: () => inTurn('be written to', () => writeProbe(database)),
+    checkWritable: () => turns.run(() => guarded('be written to', () => writeProbe(database), { waits: false })),
     statistics: () => writer.statistics,
     async [Symbol.asyncDispose]() {
       await writer[Symbol.asyncDispose]();
