@@ -43,17 +43,16 @@ test(
   'SIGTERM under load ends the server within its limit; what was published is stored, and everything goes on at the next start',
   async () => {
     await using folder = await temporaryFolder();
-    const dataDir = join(folder.path, 'data');
     const video = await makeVideo(join(folder.path, 'video.mp4'), { frames: VIDEO_FRAMES });
     const jpeg = await smallPhotograph();
     await using source = await httpServer((_, response) => void motionJpeg(response, jpeg, 25));
-    let liveId: string | null = null;
     for (let round = 0; round < faultRounds(1); round += 1) {
+      const dataDir = join(folder.path, `data-${round}`);
       await using server = await ServerProcess.start(dataDir, SETTINGS);
-      liveId ??= await openStream(server, `${source.url}/video`, { framesPerSecond: 25 });
+      const liveId = await openStream(server, `${source.url}/video`, { framesPerSecond: 25 });
       const fileId = await startVideo(server, video);
       const uploads = await Promise.all([endlessUpload(server), endlessUpload(server)]);
-      const watchers = Array.from({ length: SUBSCRIBERS }, () => new Observer(server, liveId!));
+      const watchers = Array.from({ length: SUBSCRIBERS }, () => new Observer(server, liveId));
       await using fileWatcher = new Observer(server, fileId);
       for (const watcher of watchers) await watcher.more(10);
       await fileWatcher.more(10);
