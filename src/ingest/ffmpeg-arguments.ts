@@ -25,7 +25,8 @@ export interface LiveOrder {
   readonly filters: readonly string[];
 }
 
-const UNATTENDED: readonly string[] = ['-nostdin', '-hide_banner', '-nostats'];
+/** One thread for the filters: ffmpeg would make one a core, each of which reserves address space by the 100 MB. */
+const UNATTENDED: readonly string[] = ['-nostdin', '-hide_banner', '-nostats', '-filter_threads', '1'];
 const QUIET: readonly string[] = [...UNATTENDED, '-v', 'level+error'];
 /** Tells what is opened and what sizes come and go, which no quieter level does. */
 const TELLING: readonly string[] = [...UNATTENDED, '-v', 'level+verbose'];
@@ -37,8 +38,9 @@ const AT_ONCE: readonly string[] = [
   ...['-flags', 'low_delay', '-probesize', '32768', '-analyzeduration', '200000'],
   ...['-threads', '1', '-max_pixels', String(MAX_DECODED_PIXELS)],
 ];
+/** Raw video is "encoded" by several threads too, each of which holds a frame back until the next one comes. */
 const RAW_FRAMES: readonly string[] = [
-  ...['-map', '0:V:0', '-fps_mode', 'passthrough', '-pix_fmt', 'rgb24', '-f', 'rawvideo'],
+  ...['-map', '0:V:0', '-fps_mode', 'passthrough', '-pix_fmt', 'rgb24', '-threads', '1', '-f', 'rawvideo'],
 ];
 
 /** Decodes a live source to packed RGB on descriptor 1, with times that begin anywhere. */
@@ -46,8 +48,7 @@ export function liveArguments({ inputUrl, access, fromFirst, filters }: LiveOrde
   const command = fluent()
     .input(inputUrl)
     .inputOptions(...TELLING, ...access, ...AT_ONCE, ...(fromFirst ? [] : ['-fflags', 'nobuffer']))
-    // Raw video is "encoded" by several threads too, each of which holds a frame back until the next one comes.
-    .outputOptions(...RAW_FRAMES, '-threads', '1')
+    .outputOptions(...RAW_FRAMES)
     .videoFilters([...filters])
     .output('pipe:1');
   return composed(command);

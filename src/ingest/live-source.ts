@@ -7,6 +7,7 @@ import { liveArguments } from './ffmpeg-arguments.ts';
 import { accessArguments } from './live-access.ts';
 import type { LiveClock } from './live-clock.ts';
 import { LiveReport, type Size } from './live-report.ts';
+import { type MediaLimits, UNLIMITED } from './media-limits.ts';
 import { aborted, MediaProcess } from './media-process.ts';
 import { gridOf, selectFilter, TICKS_PER_SECOND } from './sampling.ts';
 
@@ -25,6 +26,8 @@ export interface LiveSourceOptions {
   readonly clock: LiveClock;
   /** The first picture must be there by then. Seconds, above 0. */
   readonly connectSeconds: number;
+  /** What ffmpeg may have of the machine. Default all of it. */
+  readonly limits?: MediaLimits;
   /** Kills ffmpeg when it fires. */
   readonly signal: AbortSignal;
 }
@@ -54,7 +57,7 @@ export interface LiveSource extends AsyncDisposable {
   readonly processId: number;
 }
 
-/** Errors: SOURCE_UNREACHABLE, FFMPEG_MISSING, OVERLOADED, ABORTED, and what the address's relay has refused. */
+/** Errors: SOURCE_UNREACHABLE, MEDIA_TOO_COSTLY, FFMPEG_MISSING, OVERLOADED, ABORTED, and what the address's relay has refused. */
 export async function openLiveSource(opened: OpenedAddress, options: LiveSourceOptions): Promise<LiveSource> {
   const source = await connect(opened, options, 'MEDIA');
   if (source !== 'TIMELESS') return source;
@@ -69,11 +72,12 @@ async function connect(
   options: LiveSourceOptions,
   times: 'MEDIA' | 'ARRIVAL',
 ): Promise<LiveSource | 'TIMELESS'> {
-  const { clock, connectSeconds } = options;
+  const { clock, connectSeconds, limits = UNLIMITED } = options;
   const report = new LiveReport({ mindsTimes: times === 'MEDIA' });
   const disposal = new AbortController();
   const signal = AbortSignal.any([options.signal, disposal.signal]);
   const ffmpeg = await MediaProcess.start('ffmpeg', argumentsFor(opened, options, times), {
+    limits,
     sidePipe: true,
     signal,
     onLine: (line) => report.line(line),
@@ -91,6 +95,8 @@ async function connect(
     if (signal.aborted) throw aborted(signal);
     if (report.timeless) return 'TIMELESS';
     if (opened.refusal !== undefined) throw opened.refusal;
+    const tooCostly = late ? null : ffmpeg.limitHit(await ffmpeg.closed);
+    if (tooCostly !== null) throw tooCostly;
     throw late
       ? unreachable(`The source showed no picture within ${connectSeconds} s.`, await complaintsOf(ffmpeg))
       : unreachable(...(await whyNotOpened(ffmpeg)));

@@ -23,7 +23,10 @@ export interface LiveFramesOptions {
   /** Whether the very first frames of each connection are wanted. */
   readonly fromFirst: boolean;
   readonly clock: LiveClock;
-  readonly limits: Pick<Config, 'connectSeconds' | 'stallSeconds' | 'reconnectAttempts' | 'reconnectMaxSeconds'>;
+  readonly limits: Pick<
+    Config,
+    'connectSeconds' | 'stallSeconds' | 'reconnectAttempts' | 'reconnectMaxSeconds' | 'mediaMemoryBytes'
+  >;
   /** Told of each change, and waited for. What it throws ends the frames. */
   readonly report: (state: LiveState) => Promise<void>;
   /** With the stream's id in it. */
@@ -49,7 +52,7 @@ const FRAMES_MISSED = 3;
 
 /**
  * Ends when a source that has an end was read to it, or `signal` fires; ffmpeg is gone by then. Errors: SOURCE_UNREACHABLE
- * when too many tries in a row have brought no frame; at once ADDRESS_REFUSED, FFMPEG_MISSING and whatever else will not
+ * when too many tries in a row have brought no frame; at once ADDRESS_REFUSED, MEDIA_TOO_COSTLY, FFMPEG_MISSING and whatever else will not
  * change by waiting.
  */
 export async function* liveFrames(options: LiveFramesOptions): AsyncGenerator<LiveImage, void, undefined> {
@@ -88,7 +91,13 @@ export async function* liveFrames(options: LiveFramesOptions): AsyncGenerator<Li
 async function* oneConnection(options: LiveFramesOptions): AsyncGenerator<LiveImage, void, undefined> {
   const { limits, report } = options;
   await using opened = await openAddress(options);
-  await using source = await openLiveSource(opened, { ...options, connectSeconds: limits.connectSeconds });
+  await using source = await openLiveSource(opened, {
+    ...options,
+    connectSeconds: limits.connectSeconds,
+    // No processor time: a stream runs for weeks, its one decoding thread takes a core at most, and the watch over the age
+    // of its frames ends one that only computes.
+    limits: { memoryBytes: limits.mediaMemoryBytes, cpuSeconds: 0 },
+  });
   let running = false;
   for await (const { ptsSeconds, image } of watched(source, options)) {
     const [capturedAt, arrivedAtMs] = [new Date(), performance.now()];

@@ -20,6 +20,7 @@ export interface LiveJobParts extends ScoringParts {
     | 'stallSeconds'
     | 'reconnectAttempts'
     | 'reconnectMaxSeconds'
+    | 'mediaMemoryBytes'
   >;
   readonly gate: AddressGate;
   readonly log: Log;

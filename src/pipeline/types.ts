@@ -208,7 +208,7 @@ export interface Pipeline extends AsyncDisposable {
    * Accepts a video file as a job and resolves at once with its QUEUED stream. The file's header is read first, so a
    * file that is no video is an error here and its upload is removed. After OVERLOADED the upload stays, for another try.
    * Errors: NOT_FOUND (no such upload), BAD_INPUT, MEDIA_UNSUPPORTED, MEDIA_DAMAGED, MEDIA_WITHOUT_VIDEO, MEDIA_BLOCKED,
-   * PICTURE_TOO_LARGE, OVERLOADED, FFMPEG_MISSING, STORE_FAILED.
+   * MEDIA_TOO_COSTLY, PICTURE_TOO_LARGE, OVERLOADED, FFMPEG_MISSING, STORE_FAILED.
    */
   analyzeVideo(input: VideoInput): Promise<StreamRecord>;
 

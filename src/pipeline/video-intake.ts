@@ -9,10 +9,11 @@ import type { Hub } from '../publish/index.ts';
 import type { Store } from '../store/index.ts';
 import { checkSampling, checkWords } from './stream-words.ts';
 import type { VideoInput } from './types.ts';
+import { mediaLimits } from './video-frames.ts';
 import type { VideoJobs } from './video-jobs.ts';
 
 interface VideoIntakeParts {
-  readonly config: Pick<Config, 'maxQueuedJobs' | 'maxImagePixels'>;
+  readonly config: Pick<Config, 'maxQueuedJobs' | 'maxImagePixels' | 'mediaMemoryBytes' | 'mediaCpuSeconds'>;
   readonly store: Store;
   readonly hub: Hub;
   readonly uploads: Uploads;
@@ -107,7 +108,8 @@ export class VideoIntake {
   async #probe(path: string, { uploadId, signal }: VideoInput): Promise<MediaFacts> {
     const { config, uploads } = this.#parts;
     try {
-      const media = await this.#probes.run(() => probeMedia(path, signal === undefined ? {} : { signal }), signal);
+      const options = { limits: mediaLimits(config), ...(signal === undefined ? {} : { signal }) };
+      const media = await this.#probes.run(() => probeMedia(path, options), signal);
       if (media.width * media.height > config.maxImagePixels) {
         throw new AppError(
           'PICTURE_TOO_LARGE',
