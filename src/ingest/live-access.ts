@@ -1,5 +1,6 @@
 /** What ffmpeg may use to read from an address, by the kind of the address. */
 import type { AddressKind } from './address-gate.ts';
+import { CODEC_ARGUMENTS } from './decoders.ts';
 
 /** So long a source may be silent before ffmpeg gives up by itself: long after our own watchdog, which may have died. */
 const ORPHAN_TIMEOUT_US = '120000000';
@@ -39,5 +40,5 @@ const ACCESS: Readonly<Record<AddressKind, Access>> = {
 /** Options before the input: white-lists, transport, and a time-out for an ffmpeg that has lost its server. */
 export function accessArguments(kind: AddressKind): readonly string[] {
   const { protocols, formats, options } = ACCESS[kind];
-  return ['-protocol_whitelist', protocols, '-format_whitelist', formats, ...options];
+  return ['-protocol_whitelist', protocols, '-format_whitelist', formats, ...CODEC_ARGUMENTS, ...options];
 }

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import type { Sampling } from '../domain.ts';
 import { AppError } from '../errors.ts';
 import type { OpenedAddress } from './address-gate.ts';
+import { refusedDecoder, undecodable } from './decoders.ts';
 import { liveArguments } from './ffmpeg-arguments.ts';
 import { accessArguments } from './live-access.ts';
 import type { LiveClock } from './live-clock.ts';
@@ -57,7 +58,7 @@ export interface LiveSource extends AsyncDisposable {
   readonly processId: number;
 }
 
-/** Errors: SOURCE_UNREACHABLE, MEDIA_TOO_COSTLY, FFMPEG_MISSING, OVERLOADED, ABORTED, and what the address's relay has refused. */
+/** Errors: SOURCE_UNREACHABLE, MEDIA_UNSUPPORTED, MEDIA_TOO_COSTLY, FFMPEG_MISSING, OVERLOADED, ABORTED, and what the address's relay has refused. */
 export async function openLiveSource(opened: OpenedAddress, options: LiveSourceOptions): Promise<LiveSource> {
   const source = await connect(opened, options, 'MEDIA');
   if (source !== 'TIMELESS') return source;
@@ -95,11 +96,9 @@ async function connect(
     if (signal.aborted) throw aborted(signal);
     if (report.timeless) return 'TIMELESS';
     if (opened.refusal !== undefined) throw opened.refusal;
-    const tooCostly = late ? null : ffmpeg.limitHit(await ffmpeg.closed);
-    if (tooCostly !== null) throw tooCostly;
     throw late
       ? unreachable(`The source showed no picture within ${connectSeconds} s.`, await complaintsOf(ffmpeg))
-      : unreachable(...(await whyNotOpened(ffmpeg)));
+      : await notOpened(ffmpeg);
   }
   clock.connected();
   const ended = ffmpeg.closed.then(({ code, signal: killedBy }) => {
@@ -150,15 +149,21 @@ function argumentsFor(
   return liveArguments({ inputUrl, access: [...accessArguments(kind), ...arrival], fromFirst, filters });
 }
 
-async function whyNotOpened(ffmpeg: MediaProcess): Promise<[string, Error]> {
+async function notOpened(ffmpeg: MediaProcess): Promise<AppError> {
   const cause = await complaintsOf(ffmpeg);
   const text = ffmpeg.complaints.text();
-  if (/401|Unauthorized|authentication/i.test(text))
-    return ['The source refused the credentials of the address.', cause];
-  if (/404|Not Found/i.test(text)) return ['The source has nothing at this address (404).', cause];
-  if (/refused/i.test(text)) return ['The source refused the connection.', cause];
-  if (/matches no streams/i.test(text)) return ['The source sends no video.', cause];
-  return ['The source could not be opened as a video.', cause];
+  // Those of sound are refused in passing.
+  const decoder = /opening decoder/i.test(text) ? refusedDecoder(text) : null;
+  if (decoder !== null) return undecodable(decoder, cause);
+  return ffmpeg.limitHit(await ffmpeg.closed) ?? unreachable(whyNotOpened(text), cause);
+}
+
+function whyNotOpened(text: string): string {
+  if (/401|Unauthorized|authentication/i.test(text)) return 'The source refused the credentials of the address.';
+  if (/404|Not Found/i.test(text)) return 'The source has nothing at this address (404).';
+  if (/refused/i.test(text)) return 'The source refused the connection.';
+  if (/matches no streams/i.test(text)) return 'The source sends no video.';
+  return 'The source could not be opened as a video.';
 }
 
 async function complaintsOf(ffmpeg: MediaProcess): Promise<Error> {

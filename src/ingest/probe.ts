@@ -2,6 +2,7 @@
 import { open } from 'node:fs/promises';
 import type { MediaFacts } from '../domain.ts';
 import { AppError } from '../errors.ts';
+import { refusedDecoder, undecodable } from './decoders.ts';
 import { type MediaLimits, UNLIMITED } from './media-limits.ts';
 import { aborted, MediaProcess } from './media-process.ts';
 import * as policy from './policy.ts';
@@ -20,8 +21,8 @@ export interface ProbeOptions {
 
 /**
  * Reads a file's header. Width and height are upright and of square pixels, as a player shows them. Errors:
- * MEDIA_UNSUPPORTED (empty, no medium, or a container that is not taken), MEDIA_WITHOUT_VIDEO (also when its only picture
- * is a cover), MEDIA_BLOCKED (a playlist, under whatever name), MEDIA_TOO_COSTLY, MEDIA_DAMAGED, NOT_FOUND,
+ * MEDIA_UNSUPPORTED (empty, no medium, or a container or coding that is not taken), MEDIA_WITHOUT_VIDEO (also when its
+ * only picture is a cover), MEDIA_BLOCKED (a playlist, under whatever name), MEDIA_TOO_COSTLY, MEDIA_DAMAGED, NOT_FOUND,
  * FFMPEG_MISSING, ABORTED.
  */
 export async function probeMedia(path: string, options: ProbeOptions = {}): Promise<MediaFacts> {
@@ -84,6 +85,8 @@ async function readReport(ffprobe: MediaProcess): Promise<string> {
 }
 
 function unreadable(head: policy.HeadKind, complaints: string, cause: Error): AppError {
+  const decoder = refusedDecoder(complaints);
+  if (decoder !== null) return undecodable(decoder, cause);
   const refused = /^\[([\w,]+) @ [^\]]*\] .*not on whitelist/im.exec(complaints)?.[1];
   const kind = refused === undefined ? null : policy.kindOfRefusedFormat(refused);
   if (kind === 'POINTER') return blocked(cause);
