@@ -1,4 +1,5 @@
 /** What ffmpeg may use to read from an address, by the kind of the address. */
+import type { RtspTransport } from '../domain.ts';
 import type { AddressKind } from './address-gate.ts';
 import { CODEC_ARGUMENTS } from './decoders.ts';
 
@@ -18,8 +19,7 @@ const ACCESS: Readonly<Record<AddressKind, Access>> = {
   RTSP: {
     protocols: 'tcp,udp,rtp,tls',
     formats: 'rtsp,rtp,sdp,mpegts',
-    // TCP first, which passes firewalls and loses nothing; UDP where the server refuses it.
-    options: ['-rtsp_flags', 'prefer_tcp', '-timeout', ORPHAN_TIMEOUT_US],
+    options: ['-timeout', ORPHAN_TIMEOUT_US],
   },
   RTMP: {
     protocols: 'rtmp,rtmps,tcp,tls',
@@ -37,8 +37,16 @@ const ACCESS: Readonly<Record<AddressKind, Access>> = {
   },
 };
 
+const RTSP_TRANSPORT_ARGUMENTS: Readonly<Record<RtspTransport, readonly string[]>> = {
+  // TCP first, which passes firewalls and loses nothing; UDP where the server refuses it.
+  AUTO: ['-rtsp_flags', 'prefer_tcp'],
+  TCP: ['-rtsp_transport', 'tcp'],
+  UDP: ['-rtsp_transport', 'udp'],
+};
+
 /** Options before the input: white-lists, transport, and a time-out for an ffmpeg that has lost its server. */
-export function accessArguments(kind: AddressKind): readonly string[] {
+export function accessArguments(kind: AddressKind, rtspTransport: RtspTransport): readonly string[] {
   const { protocols, formats, options } = ACCESS[kind];
-  return ['-protocol_whitelist', protocols, '-format_whitelist', formats, ...CODEC_ARGUMENTS, ...options];
+  const transport = kind === 'RTSP' ? RTSP_TRANSPORT_ARGUMENTS[rtspTransport] : [];
+  return ['-protocol_whitelist', protocols, '-format_whitelist', formats, ...CODEC_ARGUMENTS, ...options, ...transport];
 }

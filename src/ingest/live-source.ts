@@ -1,6 +1,6 @@
 /** A live source as raw frames: one connection, from its first picture to its loss. */
 import type { Readable } from 'node:stream';
-import type { Sampling } from '../domain.ts';
+import type { RtspTransport, Sampling } from '../domain.ts';
 import { AppError } from '../errors.ts';
 import type { OpenedAddress } from './address-gate.ts';
 import { refusedDecoder, undecodable } from './decoders.ts';
@@ -23,6 +23,8 @@ export interface LiveSourceOptions {
    * camera's would only be old.
    */
   readonly fromFirst: boolean;
+  /** For RTSP alone. Default AUTO. */
+  readonly rtspTransport?: RtspTransport;
   /** Gives the frames their times; it is told of the connection, and belongs to the stream. */
   readonly clock: LiveClock;
   /** The first picture must be there by then. Seconds, above 0. */
@@ -130,7 +132,7 @@ async function connect(
 
 function argumentsFor(
   { kind, inputUrl }: OpenedAddress,
-  { sampling, maxSidePixels, maxWidthPixels, fromFirst }: LiveSourceOptions,
+  { sampling, maxSidePixels, maxWidthPixels, fromFirst, rtspTransport = 'AUTO' }: LiveSourceOptions,
   times: 'MEDIA' | 'ARRIVAL',
 ): readonly string[] {
   const select = selectFilter(gridOf(sampling, { startSeconds: 0 }), null);
@@ -146,7 +148,7 @@ function argumentsFor(
     String.raw`metadata=print:key=circumplex:direct=1:file='pipe\:3'`,
   ];
   const arrival = times === 'ARRIVAL' ? ['-use_wallclock_as_timestamps', '1'] : [];
-  return liveArguments({ inputUrl, access: [...accessArguments(kind), ...arrival], fromFirst, filters });
+  return liveArguments({ inputUrl, access: [...accessArguments(kind, rtspTransport), ...arrival], fromFirst, filters });
 }
 
 async function notOpened(ffmpeg: MediaProcess): Promise<AppError> {

@@ -1,6 +1,6 @@
 /** A live source as a source of frames that survives its losses: connect, read, lose, wait, connect again. */
 import type { Config } from '../config.ts';
-import type { LiveState, RgbImage, Sampling } from '../domain.ts';
+import type { LiveState, RgbImage, RtspTransport, Sampling } from '../domain.ts';
 import { AppError, toAppError } from '../errors.ts';
 import { backoffMs, pause, settlesWithin } from '../flow/index.ts';
 import { readFrames, type TimedImage } from '../frames/index.ts';
@@ -22,6 +22,7 @@ export interface LiveFramesOptions {
   readonly maxWidthPixels: number | null;
   /** Whether the very first frames of each connection are wanted. */
   readonly fromFirst: boolean;
+  readonly rtspTransport: RtspTransport;
   readonly clock: LiveClock;
   readonly limits: Pick<
     Config,

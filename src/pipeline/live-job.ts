@@ -49,7 +49,7 @@ const LIVE_FRAMES_IN_FLIGHT = 2;
 export async function runLiveJob(parts: LiveJobParts, run: LiveJobRun): Promise<void> {
   const { config, store, gate } = parts;
   const { stream, stop } = run;
-  const { delivery, maxWidthPixels, smoothingSeconds, trackMissSeconds } = stream.live;
+  const { delivery, rtspTransport, maxWidthPixels, smoothingSeconds, trackMissSeconds } = stream.live;
   const report = reporter(parts, stream);
   // Whatever it was when an earlier run ended, it is not connected now.
   if (stream.status !== 'CONNECTING') await report({ status: 'CONNECTING' });
@@ -72,6 +72,7 @@ export async function runLiveJob(parts: LiveJobParts, run: LiveJobRun): Promise<
         maxSidePixels: config.maxFrameSidePixels,
         maxWidthPixels,
         fromFirst: delivery === 'EVERY',
+        rtspTransport,
         clock: new LiveClock({ openedAtMs: stream.createdAt.getTime(), lastPtsSeconds: past.lastPtsSeconds }),
         limits: config,
         report,

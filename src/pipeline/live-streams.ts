@@ -7,7 +7,6 @@ import type { Places } from '../flow/index.ts';
 import { carryOut, type EndingParts, Job, SHUTDOWN_GRACE_SHARE, STOP_GRACE_MS } from './job.ts';
 import { checkLiveInput } from './live-input.ts';
 import { type LiveJobParts, runLiveJob } from './live-job.ts';
-import { MAX_NAME_LENGTH } from './stream-words.ts';
 import { throughFaults } from './through-faults.ts';
 import type { LiveInput, StreamProgress } from './types.ts';
 
@@ -28,9 +27,7 @@ export class LiveStreams implements AsyncDisposable {
   /** Errors and effects: those of `Pipeline.openStream`. */
   async open(input: LiveInput): Promise<StreamRecord> {
     const { config, gate, store, hub, places } = this.#parts;
-    const { shownUrl } = gate.check(input.url);
-    const named = { ...input, name: input.name ?? shownUrl.slice(0, MAX_NAME_LENGTH) };
-    const { name, labels, retentionDays, sampling, live } = checkLiveInput(named, config);
+    const { name, labels, retentionDays, sampling, live } = checkLiveInput(input, gate.check(input.url), config);
     if (this.#closing) throw new AppError('ABORTED', 'The server is stopping; try again when it is back.');
     const place = places.take();
     const id = randomUUID();
@@ -46,7 +43,7 @@ export class LiveStreams implements AsyncDisposable {
           sampling,
           media: null,
           uploadId: null,
-          live: { ...live, address: shownUrl },
+          live,
           retentionDays,
           error: null,
           warnings: [],

@@ -3,7 +3,7 @@
  * and without storage's details.
  */
 import type { PoolStatistics } from '../batches/index.ts';
-import type { Delivery, FrameEstimate, ImageAnalysis, Sampling, StreamRecord } from '../domain.ts';
+import type { Delivery, FrameEstimate, ImageAnalysis, RtspTransport, Sampling, StreamRecord } from '../domain.ts';
 import type { HistogramSnapshot } from '../flow/index.ts';
 import type { MediaProcessCounts, UploadsStatistics } from '../ingest/index.ts';
 import type { HubStatistics } from '../publish/index.ts';
@@ -59,6 +59,8 @@ export interface LiveInput extends Omit<OpenInput, 'name'> {
   readonly framesPerSecond?: number;
   /** Default LATEST. */
   readonly delivery?: Delivery;
+  /** Default AUTO, which all but RTSP must have. */
+  readonly rtspTransport?: RtspTransport;
 }
 
 export type PushInput = OpenInput;

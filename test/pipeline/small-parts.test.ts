@@ -93,15 +93,36 @@ describe('the words of a stream', () => {
 
 describe('what is asked of a live stream', () => {
   const settings = { smoothingSeconds: 0.5, trackMissSeconds: 1 };
+  const address = { kind: 'RTSP', shownUrl: 'rtsp://camera/' } as const;
 
   it('gets the settings where nothing was asked, five frames a second, and the newest of them', () => {
-    expect(checkLiveInput({ url: 'rtsp://camera', name: ' door ' }, settings)).toEqual({
+    expect(checkLiveInput({ url: 'rtsp://a:b@camera', name: ' door ' }, address, settings)).toEqual({
       name: 'door',
       labels: [],
       retentionDays: null,
       sampling: { kind: 'RATE', framesPerSecond: 5 },
-      live: { ...settings, address: null, delivery: 'LATEST', maxWidthPixels: null, reconnects: 0, retry: null },
+      live: {
+        ...settings,
+        address: 'rtsp://camera/',
+        delivery: 'LATEST',
+        rtspTransport: 'AUTO',
+        maxWidthPixels: null,
+        reconnects: 0,
+        retry: null,
+      },
     });
+  });
+
+  it('is called by its address without secrets where it was given no name', () => {
+    expect(checkLiveInput({ url: 'rtsp://a:b@camera' }, address, settings).name).toBe('rtsp://camera/');
+  });
+
+  it('may choose the transport of RTSP, and of nothing else', () => {
+    const asked = { url: '', rtspTransport: 'UDP' } as const;
+    expect(checkLiveInput(asked, address, settings).live.rtspTransport).toBe('UDP');
+    expect(() => checkLiveInput(asked, { ...address, kind: 'RTMP' }, settings)).toThrow(
+      expect.objectContaining({ code: 'BAD_INPUT', message: expect.stringContaining('rtspTransport') }),
+    );
   });
 
   it.each([
@@ -114,7 +135,7 @@ describe('what is asked of a live stream', () => {
     [{ trackMissSeconds: 0 }, 'trackMissSeconds'],
     [{ trackMissSeconds: Number.NaN }, 'trackMissSeconds'],
   ])('is refused: %j', (change, word) => {
-    expect(() => checkLiveInput({ url: 'rtsp://camera', name: 'door', ...change }, settings)).toThrow(
+    expect(() => checkLiveInput({ url: 'rtsp://camera', name: 'door', ...change }, address, settings)).toThrow(
       expect.objectContaining({ code: 'BAD_INPUT', message: expect.stringContaining(word) }),
     );
   });
