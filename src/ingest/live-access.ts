@@ -2,6 +2,7 @@
 import type { RtspTransport } from '../domain.ts';
 import type { AddressKind } from './address-gate.ts';
 import { CODEC_ARGUMENTS } from './decoders.ts';
+import { deviceFormat } from './device.ts';
 
 /** So long a source may be silent before ffmpeg gives up by itself: long after our own watchdog, which may have died. */
 const ORPHAN_TIMEOUT_US = '120000000';
@@ -35,6 +36,9 @@ const ACCESS: Readonly<Record<AddressKind, Access>> = {
     // Where a redirect leads is for the address gate to judge.
     options: ['-max_redirects', '0', '-rw_timeout', ORPHAN_TIMEOUT_US],
   },
+  // A device is opened by its demuxer itself, so there is no protocol to allow. Nothing else than the demuxer of cameras
+  // looks at the name, which keeps it from being a file. An orphan ends at its next frame, which nobody takes.
+  DEVICE: { protocols: 'none', formats: deviceFormat(), options: ['-f', deviceFormat()] },
 };
 
 const RTSP_TRANSPORT_ARGUMENTS: Readonly<Record<RtspTransport, readonly string[]>> = {

@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream';
 import type { RtspTransport, Sampling } from '../domain.ts';
 import { AppError } from '../errors.ts';
-import type { OpenedAddress } from './address-gate.ts';
+import type { AddressKind, OpenedAddress } from './address-gate.ts';
 import { refusedDecoder, undecodable } from './decoders.ts';
 import { liveArguments } from './ffmpeg-arguments.ts';
 import { accessArguments } from './live-access.ts';
@@ -100,7 +100,7 @@ async function connect(
     if (opened.refusal !== undefined) throw opened.refusal;
     throw late
       ? unreachable(`The source showed no picture within ${connectSeconds} s.`, await complaintsOf(ffmpeg))
-      : await notOpened(ffmpeg);
+      : await notOpened(ffmpeg, opened.kind);
   }
   clock.connected();
   const ended = ffmpeg.closed.then(({ code, signal: killedBy }) => {
@@ -151,16 +151,22 @@ function argumentsFor(
   return liveArguments({ inputUrl, access: [...accessArguments(kind, rtspTransport), ...arrival], fromFirst, filters });
 }
 
-async function notOpened(ffmpeg: MediaProcess): Promise<AppError> {
+async function notOpened(ffmpeg: MediaProcess, kind: AddressKind): Promise<AppError> {
   const cause = await complaintsOf(ffmpeg);
   const text = ffmpeg.complaints.text();
   // Those of sound are refused in passing.
   const decoder = /opening decoder/i.test(text) ? refusedDecoder(text) : null;
   if (decoder !== null) return undecodable(decoder, cause);
-  return ffmpeg.limitHit(await ffmpeg.closed) ?? unreachable(whyNotOpened(text), cause);
+  return ffmpeg.limitHit(await ffmpeg.closed) ?? unreachable(whyNotOpened(kind, text), cause);
 }
 
-function whyNotOpened(text: string): string {
+function whyNotOpened(kind: AddressKind, text: string): string {
+  if (kind === 'DEVICE') {
+    if (/no such|not found/i.test(text)) return 'This machine has no such device.';
+    if (/busy/i.test(text)) return 'The device is in use by another program.';
+    if (/permission|denied/i.test(text)) return 'The server may not read the device.';
+    return 'The device could not be opened as a camera.';
+  }
   if (/401|Unauthorized|authentication/i.test(text)) return 'The source refused the credentials of the address.';
   if (/404|Not Found/i.test(text)) return 'The source has nothing at this address (404).';
   if (/refused/i.test(text)) return 'The source refused the connection.';
