@@ -15,7 +15,7 @@ import { LiveStreams } from './live-streams.ts';
 import { progressAtRest } from './progress.ts';
 import { PushStreams } from './push-streams.ts';
 import { startRetention } from './retention.ts';
-import type { ScoredFrame } from './score-frames.ts';
+import type { ScoringParts } from './score-stream.ts';
 import type { AnalyzeImagesOptions, PictureInput, Pipeline, VideoInput } from './types.ts';
 import { VideoIntake } from './video-intake.ts';
 import { VideoJobs } from './video-jobs.ts';
@@ -41,7 +41,7 @@ const SWEEP_INTERVAL_MS = 10 * 60 * 1000;
 export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
   const { config, store, hub, vision, uploads, log } = parts;
   const counters = new PipelineCounters();
-  const frameStored = (scored: ScoredFrame): void => counters.frameStored(scored);
+  const frameStored: ScoringParts['frameStored'] = (scored, stream) => counters.frameStored(scored, stream);
   const places = new Places(
     config.maxLiveStreams,
     () =>
@@ -51,7 +51,12 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
       ),
   );
   const jobs = new VideoJobs({ ...parts, frameStored });
-  const live = new LiveStreams({ ...parts, places, frameStored });
+  const live = new LiveStreams({
+    ...parts,
+    places,
+    frameStored,
+    changed: (id, status) => counters.liveChanged(id, status),
+  });
   const pushed = new PushStreams({ ...parts, places, frameStored });
   const intake = new VideoIntake({ config, store, hub, uploads, jobs });
   const closing = new AbortController();

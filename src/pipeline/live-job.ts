@@ -24,6 +24,8 @@ export interface LiveJobParts extends ScoringParts {
   >;
   readonly gate: AddressGate;
   readonly log: Log;
+  /** Told of each change of a stream's state once it is stored, and `null` when the stream is not open any more. */
+  readonly changed?: (id: string, status: LiveState['status'] | null) => void;
 }
 
 export interface LiveJobRun {
@@ -113,7 +115,7 @@ async function* numbered(
 
 /** Stores and publishes each change of a live stream. */
 function reporter(
-  { store, hub, log }: LiveJobParts,
+  { store, hub, log, changed }: LiveJobParts,
   stream: LiveJobRun['stream'],
 ): (state: LiveState) => Promise<void> {
   let { live, startedAt } = stream;
@@ -125,7 +127,9 @@ function reporter(
       reconnects: live.reconnects + (isBack ? 1 : 0),
     };
     if (state.status === 'RUNNING') startedAt ??= new Date();
-    hub.publishStatus(await store.updateStream(stream.id, { status: state.status, live, startedAt }));
+    const stored = await store.updateStream(stream.id, { status: state.status, live, startedAt });
+    changed?.(stream.id, state.status);
+    hub.publishStatus(stored);
     log.info({ streamId: stream.id, status: state.status }, 'stream has changed');
   };
 }

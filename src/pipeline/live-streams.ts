@@ -86,8 +86,10 @@ export class LiveStreams implements AsyncDisposable {
   #add(id: string, { stored, place }: { readonly stored: Promise<StreamRecord>; readonly place: Disposable }): void {
     const job = new Job(id);
     this.#jobs.set(id, job);
+    this.#parts.changed?.(id, 'CONNECTING');
     job.done = carryOut(this.#parts, { job, stored }, (stream) => this.#run(job, stream)).finally(() => {
       this.#jobs.delete(id);
+      this.#parts.changed?.(id, null);
       place[Symbol.dispose]();
     });
   }

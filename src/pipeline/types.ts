@@ -3,7 +3,16 @@
  * and without storage's details.
  */
 import type { PoolStatistics } from '../batches/index.ts';
-import type { Delivery, FrameEstimate, ImageAnalysis, RtspTransport, Sampling, StreamRecord } from '../domain.ts';
+import type {
+  Delivery,
+  FrameEstimate,
+  ImageAnalysis,
+  LiveState,
+  RtspTransport,
+  Sampling,
+  StreamKind,
+  StreamRecord,
+} from '../domain.ts';
 import type { HistogramSnapshot } from '../flow/index.ts';
 import type { MediaProcessCounts, UploadsStatistics } from '../ingest/index.ts';
 import type { HubStatistics } from '../publish/index.ts';
@@ -118,6 +127,18 @@ export interface RetentionStatistics {
   readonly sweptAt: Date | null;
 }
 
+/** Of streams whose source the server reads from. */
+export interface LiveStatistics {
+  /** Those that are open, by how they stand to their source. */
+  readonly streams: Readonly<Record<LiveState['status'], number>>;
+  /** Times that frames came again after a source had been lost, since the start. */
+  readonly reconnects: number;
+  /** Times that a source fell silent without being lost yet, since the start. */
+  readonly stalls: number;
+  /** Since the start. */
+  readonly frames: Readonly<Record<Delivery, { readonly scored: number; readonly skipped: number }>>;
+}
+
 /** Counters and depths at this moment, of the pipeline and of what it joins. */
 export interface PipelineStatistics {
   readonly jobsRunning: number;
@@ -128,6 +149,7 @@ export interface PipelineStatistics {
   readonly liveStreams: number;
   /** Live and pushed streams refused with OVERLOADED since the start. */
   readonly liveStreamsRefused: number;
+  readonly live: LiveStatistics;
   readonly imagesInFlight: number;
   /** Pictures that wait for their turn. */
   readonly imagesWaiting: number;
@@ -144,8 +166,8 @@ export interface PipelineStatistics {
   readonly framesSkipped: number;
   /** Faces on the frames and pictures that were scored, since the start. */
   readonly facesFound: number;
-  /** From a frame's decoding to its estimate. */
-  readonly frameLatencyMs: HistogramSnapshot;
+  /** From a frame's decoding, or its arrival from a live source or a client, to its estimate. */
+  readonly frameLatencyMs: Readonly<Record<StreamKind, HistogramSnapshot>>;
   /** From a picture's first byte decoded to its estimate, without the wait for its turn. */
   readonly imageLatencyMs: HistogramSnapshot;
   readonly retention: RetentionStatistics;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { MediaFacts } from '../../src/domain.ts';
+import { PipelineCounters } from '../../src/pipeline/counters.ts';
 import { checkLiveInput } from '../../src/pipeline/live-input.ts';
 import { looksLikePicture, PICTURE_HEAD_BYTES } from '../../src/pipeline/picture-kind.ts';
 import { LiveProgress, progressAtRest } from '../../src/pipeline/progress.ts';
@@ -54,6 +55,35 @@ describe('the progress of a stream', () => {
     expect([framesDone, facesFound, framesSkipped, mediaSecondsDone]).toEqual([101, 102, 3, 5]);
     expect(speed).toBeGreaterThan(0);
     expect(speed! * etaSeconds!).toBeCloseTo(5, 6);
+  });
+});
+
+describe('the counters of live streams', () => {
+  it('count each stall and each return, and forget what is not open any more', () => {
+    const counters = new PipelineCounters();
+    for (const status of ['CONNECTING', 'RUNNING', 'STALLED', 'RUNNING', 'STALLED', 'RECONNECTING'] as const) {
+      counters.liveChanged('a', status);
+    }
+    counters.liveChanged('b', 'CONNECTING');
+    const { live } = counters.statistics();
+    expect(live).toMatchObject({ stalls: 2, reconnects: 0, streams: { CONNECTING: 1, RUNNING: 0, RECONNECTING: 1 } });
+    for (const status of ['RECONNECTING', 'RUNNING', null] as const) counters.liveChanged('a', status);
+    expect(counters.statistics().live).toMatchObject({ stalls: 2, reconnects: 1, streams: { RUNNING: 0 } });
+  });
+
+  it('count frames by their delivery, and those of other streams not at all', () => {
+    const counters = new PipelineCounters();
+    const estimate = { ...frame('a', 0, []), skippedBefore: 3 };
+    const live = { address: null, rtspTransport: 'AUTO', maxWidthPixels: null, reconnects: 0, retry: null } as const;
+    const settings = { smoothingSeconds: 0, trackMissSeconds: 1 };
+    for (const kind of ['LIVE', 'PUSH'] as const) {
+      counters.frameStored({ estimate, failure: null }, { kind, live: { ...live, ...settings, delivery: 'LATEST' } });
+    }
+    expect(counters.statistics()).toMatchObject({
+      framesDone: 2,
+      framesSkipped: 6,
+      live: { frames: { LATEST: { scored: 1, skipped: 3 }, EVERY: { scored: 0, skipped: 0 } } },
+    });
   });
 });
 
