@@ -12,6 +12,7 @@ import { analyzeImage } from './analyze-images.ts';
 import { PipelineCounters } from './counters.ts';
 import { finishStream, hasEnded } from './job.ts';
 import { LiveStreams } from './live-streams.ts';
+import { OpenJobs } from './open-jobs.ts';
 import { progressAtRest } from './progress.ts';
 import { PushStreams } from './push-streams.ts';
 import { startRetention } from './retention.ts';
@@ -50,14 +51,16 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
         `${config.maxLiveStreams} live streams are open already (MAX_LIVE_STREAMS); stop one, or try again later.`,
       ),
   );
-  const jobs = new VideoJobs({ ...parts, frameStored });
+  const open = new OpenJobs(parts);
+  const jobs = new VideoJobs({ ...parts, open, frameStored });
   const live = new LiveStreams({
     ...parts,
+    open,
     places,
     frameStored,
     changed: (id, status) => counters.liveChanged(id, status),
   });
-  const pushed = new PushStreams({ ...parts, places, frameStored });
+  const pushed = new PushStreams({ ...parts, open, places, frameStored });
   const intake = new VideoIntake({ config, store, hub, uploads, jobs });
   const closing = new AbortController();
   const images = createLimiter({
@@ -96,7 +99,7 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
   }
 
   async function stopStream(id: string): Promise<StreamRecord> {
-    await Promise.all([jobs, live, pushed].map((streams) => streams.stop(id)));
+    await open.stop(id);
     const stream = await existing(id);
     // A stream without a job and without an end: its end could not be stored at the time.
     return hasEnded(stream) ? stream : finishStream(parts, { id }, { status: 'STOPPED' });
@@ -131,9 +134,7 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
       return deleted;
     },
     async progress(id) {
-      const now = jobs.progress(id) ?? live.progress(id) ?? pushed.progress(id);
-      if (now !== null) return now;
-      return progressAtRest(await existing(id), await store.progress(id));
+      return open.progress(id) ?? progressAtRest(await existing(id), await store.progress(id));
     },
     async *subscribeFrames(streamId, options = {}) {
       await existing(streamId);
@@ -162,7 +163,7 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
     async [Symbol.asyncDispose]() {
       clearInterval(sweeping);
       closing.abort(new AppError('ABORTED', 'The server is stopping; try again when it is back.'));
-      await Promise.all([jobs, live, pushed, retention].map((part) => part[Symbol.asyncDispose]()));
+      await Promise.all([open, retention].map((part) => part[Symbol.asyncDispose]()));
     },
   };
 

@@ -53,7 +53,7 @@ export class VideoIntake {
     if (this.#claims.has(uploadId)) {
       throw new AppError('BAD_INPUT', 'Another stream works on this upload; upload the file again for a second one.');
     }
-    using place = jobs.reserve();
+    const place = jobs.reserve();
     this.#claims.add(uploadId);
     try {
       const media = await this.#probe(path, input);
@@ -83,12 +83,12 @@ export class VideoIntake {
           hub.publishStatus(stream);
           return stream;
         }),
+        place,
       );
-      // The job counts from here on.
-      place[Symbol.dispose]();
       return await stored;
     } catch (thrown) {
       this.#claims.delete(uploadId);
+      place[Symbol.dispose]();
       throw toAppError(thrown);
     }
   }
@@ -99,8 +99,8 @@ export class VideoIntake {
     this.#queue(stream.id, stream.uploadId, Promise.resolve(stream));
   }
 
-  #queue(id: string, uploadId: string | null, stored: Promise<StreamRecord>): void {
-    void this.#parts.jobs.add(id, stored).then(() => {
+  #queue(id: string, uploadId: string | null, stored: Promise<StreamRecord>, place?: Disposable): void {
+    void this.#parts.jobs.add(id, stored, place).then(() => {
       if (uploadId !== null) this.#claims.delete(uploadId);
     });
   }
