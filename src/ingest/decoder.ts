@@ -129,17 +129,9 @@ function startFfmpeg(
   const { media, sampling, threads = 2, limits = UNLIMITED, signal } = options;
   const { width, height } = sizeWithin(media, options.maxSidePixels);
   const select = selectFilter(gridOf(sampling, media), entry?.fromTicks ?? null);
-  const filters = [
-    `settb=1/${TICKS_PER_SECOND}`,
-    ...(select === null ? [] : [select]),
-    // Averages where it shrinks; the size is fixed, so that one that changes in mid-file comes out stretched to it.
-    `scale=${width}:${height}:flags=area`,
-    'format=rgb24',
-    // Prints only the key that it has set itself: texts inside the file cannot pass for records.
-    'metadata=add:key=circumplex:value=1',
-    String.raw`metadata=print:key=circumplex:direct=1:file='pipe\:3'`,
-  ];
-  const args = decodeArguments({ path, seekSeconds: entry?.seekSeconds ?? null, filters, threads });
+  // The size is fixed, so that one that changes in mid-file comes out stretched to it.
+  const size = `${width}:${height}`;
+  const args = decodeArguments({ path, seekSeconds: entry?.seekSeconds ?? null, select, size, threads });
   return MediaProcess.start('ffmpeg', args, { limits, sidePipe: true, signal });
 }
 

@@ -10,7 +10,7 @@ import type { LiveClock } from './live-clock.ts';
 import { LiveReport, type Size } from './live-report.ts';
 import { type MediaLimits, UNLIMITED } from './media-limits.ts';
 import { aborted, MediaProcess } from './media-process.ts';
-import { gridOf, selectFilter, TICKS_PER_SECOND } from './sampling.ts';
+import { gridOf, selectFilter } from './sampling.ts';
 
 export interface LiveSourceOptions {
   readonly sampling: Sampling;
@@ -139,16 +139,15 @@ function argumentsFor(
   const widest = Math.min(maxSidePixels, maxWidthPixels ?? maxSidePixels);
   // Wide pixels become square ones. What the source changes to later ffmpeg scales to the size of the first picture.
   const shrink = `min(1,min(${widest}/(iw*sar),${maxSidePixels}/ih))`;
-  const filters = [
-    `settb=1/${TICKS_PER_SECOND}`,
-    ...(select === null ? [] : [select]),
-    `scale=w='max(1,round(iw*sar*${shrink}))':h='max(1,round(ih*${shrink}))':flags=area`,
-    'format=rgb24',
-    'metadata=add:key=circumplex:value=1',
-    String.raw`metadata=print:key=circumplex:direct=1:file='pipe\:3'`,
-  ];
+  const size = `w='max(1,round(iw*sar*${shrink}))':h='max(1,round(ih*${shrink}))'`;
   const arrival = times === 'ARRIVAL' ? ['-use_wallclock_as_timestamps', '1'] : [];
-  return liveArguments({ inputUrl, access: [...accessArguments(kind, rtspTransport), ...arrival], fromFirst, filters });
+  return liveArguments({
+    inputUrl,
+    access: [...accessArguments(kind, rtspTransport), ...arrival],
+    fromFirst,
+    select,
+    size,
+  });
 }
 
 async function notOpened(ffmpeg: MediaProcess, kind: AddressKind): Promise<AppError> {
