@@ -60,7 +60,7 @@ export interface LiveSource extends AsyncDisposable {
   readonly processId: number;
 }
 
-/** Errors: SOURCE_UNREACHABLE, MEDIA_UNSUPPORTED, MEDIA_TOO_COSTLY, FFMPEG_MISSING, OVERLOADED, ABORTED, and what the address's relay has refused. */
+/** Errors: SOURCE_UNREACHABLE, MEDIA_UNSUPPORTED, FFMPEG_MISSING, OVERLOADED, ABORTED, and what the address's relay has refused. */
 export async function openLiveSource(opened: OpenedAddress, options: LiveSourceOptions): Promise<LiveSource> {
   const source = await connect(opened, options, 'MEDIA');
   if (source !== 'TIMELESS') return source;
@@ -156,7 +156,9 @@ async function notOpened(ffmpeg: MediaProcess, kind: AddressKind): Promise<AppEr
   // Those of sound are refused in passing.
   const decoder = /opening decoder/i.test(text) ? refusedDecoder(text) : null;
   if (decoder !== null) return undecodable(decoder, cause);
-  return ffmpeg.limitHit(await ffmpeg.closed) ?? unreachable(whyNotOpened(kind, text), cause);
+  // A stream of weeks is not given up over it: what was sent may have been garbage, or ffmpeg's memory worn out.
+  const tooCostly = ffmpeg.limitHit(await ffmpeg.closed);
+  return unreachable(tooCostly?.message ?? whyNotOpened(kind, text), cause);
 }
 
 function whyNotOpened(kind: AddressKind, text: string): string {

@@ -25,8 +25,9 @@ const CPU_GRACE_SECONDS = 10;
 const CAUGHT_SIGNAL = 255;
 /** Two threads decode, one scales, one writes. */
 const CORES_AT_MOST = 4;
+/** The last is what ffmpeg says of a thread that it cannot start; elsewhere the same words mean a quiet network. */
 const OUT_OF_MEMORY =
-  /(cannot|could not) allocate memory|out of memory|resource temporarily unavailable|failed to map segment/i;
+  /(cannot|could not) allocate memory|out of memory|failed to map segment|decoder[^\n]*resource temporarily unavailable/i;
 
 /**
  * What to spawn instead of a program: a shell that lowers its own limits and becomes the program, so that process id and

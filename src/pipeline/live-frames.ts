@@ -53,7 +53,7 @@ const FRAMES_MISSED = 3;
 
 /**
  * Ends when a source that has an end was read to it, or `signal` fires; ffmpeg is gone by then. Errors: SOURCE_UNREACHABLE
- * when too many tries in a row have brought no frame; at once ADDRESS_REFUSED, MEDIA_UNSUPPORTED, MEDIA_TOO_COSTLY, FFMPEG_MISSING and whatever else will not
+ * when too many tries in a row have brought no frame; at once ADDRESS_REFUSED, MEDIA_UNSUPPORTED, FFMPEG_MISSING and whatever else will not
  * change by waiting.
  */
 export async function* liveFrames(options: LiveFramesOptions): AsyncGenerator<LiveImage, void, undefined> {

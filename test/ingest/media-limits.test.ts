@@ -100,6 +100,8 @@ describe('limits that are not hit', () => {
   });
 });
 
+const THREAD = '[error] Error while opening decoder for input stream #0:0 : Resource temporarily unavailable';
+
 describe('what ended a process', () => {
   const limits = { memoryBytes: GIBIBYTE, cpuSeconds: 60 };
   it.each([
@@ -109,6 +111,8 @@ describe('what ended a process', () => {
     ['something else, when it was killed', { code: null, signal: 'SIGKILL', elapsedSeconds: 999 }, null],
     ['its memory', { code: 1, signal: null, complaints: '[error] Cannot allocate memory' }, 'MEDIA_MEMORY_BYTES'],
     ['nothing, when it went on without it', { code: 0, signal: null, complaints: 'Cannot allocate memory' }, null],
+    ['its memory, when no thread could start', { code: 1, signal: null, complaints: THREAD }, 'MEDIA_MEMORY_BYTES'],
+    ['a quiet network', { code: 1, signal: null, complaints: 'Resource temporarily unavailable' }, null],
     ['the file', { code: 1, signal: null, complaints: '[error] Invalid data found' }, null],
   ] as const)('is %s', (_, run, setting) => {
     const { code, signal } = run;
