@@ -34,8 +34,8 @@ const OUT_OF_MEMORY =
  * signals are the program's. Nothing of `args` is read by the shell. A limit that the system refuses is lower already.
  * macOS has no limit of address space, Windows none of these and no such shell.
  */
-export function limitedCommand(path: string, args: readonly string[], limits: MediaLimits): readonly string[] {
-  if (process.platform === 'win32') return [path, ...args];
+export function limitedCommand(program: string, args: readonly string[], limits: MediaLimits): readonly string[] {
+  if (process.platform === 'win32') return [program, ...args];
   const { memoryBytes, cpuSeconds } = limits;
   const lower = [
     'ulimit -c 0',
@@ -45,23 +45,22 @@ export function limitedCommand(path: string, args: readonly string[], limits: Me
     ...(memoryBytes > 0 && process.platform !== 'darwin' ? [`ulimit -v ${Math.ceil(memoryBytes / 1024)}`] : []),
   ];
   const script = `{ ${lower.join('; ')}; unset PWD OLDPWD SHLVL; } 2>/dev/null; exec "$0" "$@"`;
-  return ['/bin/sh', '-c', script, path, ...args];
+  return ['/bin/sh', '-c', script, program, ...args];
 }
 
-/** Where PATH has a program; `null` where it has none. */
-export async function findProgram(program: string): Promise<string | null> {
+/** Whether PATH has a program, which the shell would tell only by its own exit. */
+export async function isOnPath(program: string): Promise<boolean> {
   const names = process.platform === 'win32' ? [`${program}.exe`, program] : [program];
   for (const folder of (process.env.PATH ?? '').split(delimiter)) {
     for (const name of names) {
-      const path = join(folder, name);
-      const runs = await access(path, constants.X_OK).then(
+      const runs = await access(join(folder, name), constants.X_OK).then(
         () => true,
         () => false,
       );
-      if (folder !== '' && runs) return path;
+      if (folder !== '' && runs) return true;
     }
   }
-  return null;
+  return false;
 }
 
 export interface LimitedRun {

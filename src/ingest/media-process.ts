@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { AppError } from '../errors.ts';
 import { Complaints } from './complaints.ts';
-import { findProgram, limitedCommand, limitHit, type MediaExit, type MediaLimits } from './media-limits.ts';
+import { isOnPath, limitedCommand, limitHit, type MediaExit, type MediaLimits } from './media-limits.ts';
 
 export interface MediaProcessOptions {
   readonly limits: MediaLimits;
@@ -79,10 +79,9 @@ export class MediaProcess implements AsyncDisposable {
     options: MediaProcessOptions,
   ): Promise<MediaProcess> {
     const { sidePipe = false, signal } = options;
-    const path = await findProgram(program);
-    if (path === null) throw notStarted(program);
+    if (!(await isOnPath(program))) throw notStarted(program);
     if (signal?.aborted) throw aborted(signal);
-    const [command, ...words] = limitedCommand(path, args, options.limits);
+    const [command, ...words] = limitedCommand(program, args, options.limits);
     const child = spawn(command!, words, {
       stdio: ['ignore', 'pipe', 'pipe', sidePipe ? 'pipe' : 'ignore'],
       // Its input is hostile until proven otherwise; keys and addresses of the server are none of its business.
