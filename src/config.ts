@@ -93,6 +93,21 @@ function hostList(options: { readonly meaning: string }): Setting<readonly strin
   };
 }
 
+/** Commas between its entries, spaces around them; none by default. */
+function deviceList(options: { readonly meaning: string }): Setting<readonly string[]> {
+  const schema = z
+    .string()
+    .transform((text) => text.split(',').map((entry) => entry.trim()))
+    .refine((entries) => entries.every((entry) => /^[^\p{Cc}]{1,200}$/u.test(entry)));
+  return {
+    schema,
+    defaultValue: { text: 'none', value: () => [] },
+    unit: '',
+    allowed: 'names of devices with commas between them',
+    meaning: options.meaning,
+  };
+}
+
 function isHostOrBlock(entry: string): boolean {
   const [host = '', bits, ...more] = entry.split('/');
   const version = host.includes('%') ? 0 : isIP(host);
@@ -159,6 +174,10 @@ const SETTINGS = {
     meaning: 'Face detector: a folder with card.json and model.onnx, or a YuNet .onnx file.',
   }),
   model: path({ default: inPackage('models', 'affect'), meaning: 'Affect model: a folder with card.json.' }),
+  allowedDevices: deviceList({
+    meaning:
+      'Cameras of this machine that streams may be opened from as device:NAME: paths on Linux, names or numbers on macOS.',
+  }),
   allowedHosts: hostList({
     meaning:
       'Hosts that streams may be opened from although their addresses are not public, such as the cameras of a local network.',
@@ -295,6 +314,27 @@ const SETTINGS = {
     max: 8192,
     unit: 'pixels',
     meaning: 'Longer side that the frames of a video are scaled down to before faces are looked for.',
+  }),
+  mediaMemoryBytes: wholeNumber({
+    default: 4096 * MEBIBYTE,
+    min: 0,
+    max: 1024 ** 4,
+    unit: 'bytes',
+    meaning: 'Address space of one ffmpeg or ffprobe, which is more than it uses; 0 for no limit. Not on macOS.',
+  }),
+  mediaCpuSeconds: wholeNumber({
+    default: 14_400,
+    min: 0,
+    max: 31_536_000,
+    unit: 'seconds',
+    meaning: 'Processor time that the decoding of one video file may take, all threads together; 0 for no limit.',
+  }),
+  mediaStallSeconds: decimal({
+    default: 120,
+    min: 0.1,
+    max: 86_400,
+    unit: 'seconds',
+    meaning: 'Time without a frame after which a video file is given up; sparse sampling makes it longer.',
   }),
   minFaceness: decimal({
     default: 0.5,

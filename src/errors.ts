@@ -17,6 +17,11 @@ export const ERROR_KINDS = {
   QUERY_TOO_COMPLEX: { status: 400, retryable: false, meaning: 'A query is too deep, too wide or too costly.' },
   NOT_FOUND: { status: 404, retryable: false, meaning: 'No stream, image or upload has this id.' },
   MEDIA_UNSUPPORTED: { status: 415, retryable: false, meaning: 'The bytes are no picture or video that can be read.' },
+  MEDIA_TOO_COSTLY: {
+    status: 422,
+    retryable: false,
+    meaning: 'Decoding the medium takes more time or memory than it may have.',
+  },
   MEDIA_DAMAGED: { status: 422, retryable: false, meaning: 'The medium is truncated or damaged.' },
   MEDIA_WITHOUT_VIDEO: { status: 422, retryable: false, meaning: 'The file has no video track.' },
   MEDIA_BLOCKED: { status: 403, retryable: false, meaning: 'The medium points at something that may not be opened.' },

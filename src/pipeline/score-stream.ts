@@ -18,7 +18,7 @@ export interface ScoringParts {
   readonly hub: Hub;
   readonly vision: Vision & { readonly facts: { readonly newTrackScore: number } };
   /** Told of every frame that is stored. */
-  readonly frameStored?: (scored: ScoredFrame) => void;
+  readonly frameStored?: (scored: ScoredFrame, stream: StreamRecord) => void;
 }
 
 export interface ScoringRun {
@@ -115,7 +115,7 @@ export async function scoreStream(parts: ScoringParts, run: ScoringRun): Promise
   try {
     for await (const one of orderedMap(scored, WRITES_IN_FLIGHT, (frame) => ending(write(frame)))) {
       progress.frameStored(one.estimate);
-      parts.frameStored?.(one);
+      parts.frameStored?.(one, stream);
       hub.publish(one.estimate);
       run.published?.(one);
     }
