@@ -117,6 +117,7 @@ test('what the database refuses is logged without the values that it refused', a
   const log = createLog({ level: 'debug', destination: { write: (text) => void written.push(text) } });
   const image = {
     id: SECRET,
+    ownerKeyId: null,
     createdAt: new Date(Number.NaN),
     name: SECRET,
     width: 1,

@@ -1,13 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import type { ExecutionArgs, ExecutionResult } from 'graphql';
-import { makeServer, type Server } from 'graphql-ws';
-import { AppError } from '../errors.ts';
+import { CloseCode, makeServer, type Server } from 'graphql-ws';
+import type { Caller, Keyring } from '../access/index.ts';
+import { AppError, toAppError } from '../errors.ts';
 import type { Context } from './context.ts';
 import { type Reporting, toGraphqlError } from './errors.ts';
 import type { Outlet } from './websocket-outlet.ts';
 import type { Yoga } from './yoga.ts';
 
-/** The first message of a connection must come within this time. */
+/** The first message of a connection must come within this time, and says with its key who it is. */
 const INIT_TIMEOUT_MS = 5_000;
 /** Operations of one connection at once; a client that wants more opens another. */
 const MAX_OPERATIONS = 64;
@@ -16,15 +17,47 @@ const MAX_OPERATIONS = 64;
 export interface Connection {
   readonly request: IncomingMessage;
   readonly outlet: Outlet;
+  /** Ends the connection; what it says has to fit into 123 bytes. */
+  readonly close: (code: CloseCode, reason: string) => void;
+  /** Fires when the connection is closed. */
+  readonly closed: AbortSignal;
+  /** Who is at the other end, once he has said so. */
+  caller: Caller | null;
+}
+
+export interface ProtocolParts extends Reporting {
+  readonly keyring: Pick<Keyring, 'identify'>;
 }
 
 /** The protocol graphql-transport-ws, which executes as the other transports do: same limits, same errors. */
-export function webSocketProtocol(yoga: Yoga, reporting: Reporting): Server<Connection> {
+export function webSocketProtocol(yoga: Yoga, { keyring, ...reporting }: ProtocolParts): Server<Connection> {
   return makeServer<Record<string, unknown>, Connection>({
     connectionInitWaitTimeout: INIT_TIMEOUT_MS,
     execute: (args) => (args as EnvelopedArgs).rootValue.execute(args),
     subscribe: (args) => (args as EnvelopedArgs).rootValue.subscribe(args),
+    onConnect({ connectionParams, extra }) {
+      try {
+        extra.caller = keyring.identify(connectionParams?.authorization ?? connectionParams?.Authorization);
+      } catch (thrown) {
+        const { code, message } = toAppError(thrown);
+        reporting.traffic.refused(code);
+        extra.close(CloseCode.Forbidden, message);
+        return false;
+      }
+      const { ended } = extra.caller;
+      const end = (): void => extra.close(CloseCode.Forbidden, toAppError(ended.reason).message);
+      ended.addEventListener('abort', end, { signal: extra.closed });
+      return true;
+    },
     async onSubscribe({ subscriptions, extra }, id, { query, operationName, variables }) {
+      const { caller } = extra;
+      // The protocol has closed connections that ask before they say who they are.
+      if (caller === null || caller.ended.aborted) return [toGraphqlError(caller?.ended.reason, reporting)];
+      try {
+        caller.usage.request();
+      } catch (thrown) {
+        return [toGraphqlError(thrown, reporting)];
+      }
       // The new one is among them already.
       if (Object.keys(subscriptions).length > MAX_OPERATIONS) {
         const message = `A connection may have ${MAX_OPERATIONS} operations at once; end some or open another.`;
@@ -32,6 +65,7 @@ export function webSocketProtocol(yoga: Yoga, reporting: Reporting): Server<Conn
       }
       const { schema, execute, subscribe, contextFactory, parse, validate } = yoga.getEnveloped({
         req: extra.request,
+        caller,
         params: { query, operationName, variables },
       });
       try {

@@ -39,6 +39,7 @@ export class LiveStreams implements AsyncDisposable {
         {
           id,
           revision: 0,
+          ownerKeyId: input.ownerKeyId ?? null,
           kind: 'LIVE',
           name,
           labels,

@@ -45,6 +45,7 @@ export class PushStreams implements AsyncDisposable {
     const stream: StreamRecord = {
       id: randomUUID(),
       revision: 0,
+      ownerKeyId: input.ownerKeyId ?? null,
       kind: 'PUSH',
       name,
       labels,
