@@ -57,20 +57,20 @@ function rebuilt(error: GraphQLError, { message, code, retryAfterSeconds }: AppE
     ...(source === undefined ? {} : { source }),
     ...(positions === undefined ? {} : { positions }),
     ...(path === undefined ? {} : { path }),
-    extensions: { ...extensions(code, retryAfterSeconds), ...('http' in given ? { http: given.http } : {}) },
+    extensions: extensions(code, retryAfterSeconds, given.http),
   });
 }
 
 /** About who asks rather than what is asked: these decide the status of the whole answer. */
 const OF_THE_CALLER: ReadonlySet<ErrorCode> = new Set(['UNAUTHENTICATED', 'FORBIDDEN', 'LIMIT_EXCEEDED']);
 
-function extensions(code: ErrorCode, retryAfterSeconds: number | null): GraphQLErrorExtensions {
+/** `http` is yoga's own word for the answer's status. It is for yoga alone, so it stays out of JSON. */
+function extensions(code: ErrorCode, retryAfterSeconds: number | null, given?: unknown): GraphQLErrorExtensions {
   const { status, retryable } = ERROR_KINDS[code];
   const told = { code, retryable, ...(retryAfterSeconds === null ? {} : { retryAfterSeconds }) };
-  if (!OF_THE_CALLER.has(code)) return told;
-  // yoga's own word for the answer's status. It is for yoga alone, so it stays out of JSON.
   const headers = retryAfterSeconds === null ? {} : { 'retry-after': String(retryAfterSeconds) };
-  return Object.defineProperty(told, 'http', { value: { status, headers }, enumerable: false });
+  const http = OF_THE_CALLER.has(code) ? { status, headers } : given;
+  return http === undefined ? told : Object.defineProperty(told, 'http', { value: http, enumerable: false });
 }
 
 /** Null for what is no code of the table, such as one that an older version stored. */

@@ -31,10 +31,19 @@ export interface ProtocolParts extends Reporting {
 
 /** The protocol graphql-transport-ws, which executes as the other transports do: same limits, same errors. */
 export function webSocketProtocol(yoga: Yoga, { keyring, ...reporting }: ProtocolParts): Server<Connection> {
+  /** What a plugin refuses is thrown before there is a result; the protocol would close the connection over it. */
+  async function refusable<T>(work: () => T | Promise<T>): Promise<T | ExecutionResult> {
+    try {
+      return await work();
+    } catch (thrown) {
+      return { errors: [toGraphqlError(thrown, reporting)] };
+    }
+  }
+
   return makeServer<Record<string, unknown>, Connection>({
     connectionInitWaitTimeout: INIT_TIMEOUT_MS,
-    execute: (args) => (args as EnvelopedArgs).rootValue.execute(args),
-    subscribe: (args) => (args as EnvelopedArgs).rootValue.subscribe(args),
+    execute: (args) => refusable(() => (args as EnvelopedArgs).rootValue.execute(args)),
+    subscribe: (args) => refusable(() => (args as EnvelopedArgs).rootValue.subscribe(args)),
     onConnect({ connectionParams, extra }) {
       try {
         extra.caller = keyring.identify(connectionParams?.authorization ?? connectionParams?.Authorization);
