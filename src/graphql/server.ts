@@ -142,8 +142,9 @@ function listener(parts: ServerParts, { yoga, probes }: Handlers): RequestListen
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    guardRequest(request, parts);
+    // First, so that an allowed page can read a refusal too.
     if (answerCors(request, response, parts)) return;
+    guardRequest(request, parts);
     const path = (request.url ?? '/').split('?')[0]!;
     const caller = callerOf(request, path);
     caller.usage.request();

@@ -46,6 +46,7 @@ export interface KeyClient {
 
 export interface KeyedServer extends AsyncDisposable {
   readonly url: string;
+  readonly dataDir: string;
   /** The database, over a connection beside the server's own, as the command line has it. */
   readonly store: Store;
   makeKey(scopes: readonly KeyScope[], limits?: Partial<KeyLimits>): Promise<TestKey>;
@@ -87,6 +88,7 @@ export async function openKeyedServer(
   const url = server.url.replace('0.0.0.0', '127.0.0.1');
   return {
     url,
+    dataDir: folder.path,
     store,
     makeKey: newKey,
     as: (key) => clientOf(url, key),
