@@ -295,7 +295,7 @@ const SETTINGS = {
     min: 0,
     max: 1_000_000,
     unit: 'subscriptions',
-    meaning: 'Subscriptions of one key at once; 0 sets no limit.',
+    meaning: 'Subscriptions of one key at once, and as many WebSockets; 0 sets no limit.',
   }),
   keyStoredFrames: wholeNumber({
     default: 100_000_000,

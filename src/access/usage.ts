@@ -13,6 +13,7 @@ export class Usage {
   readonly #uploadBytes: TokenBucket;
   readonly #uploads: Places;
   readonly #subscriptions: Places;
+  readonly #connections: Places;
   /** Streams that are being opened and may not be in the database yet. */
   #opening = 0;
 
@@ -29,6 +30,17 @@ export class Usage {
     this.#subscriptions = new Places(bounded.subscriptions, () =>
       exceeded(`The key has ${bounded.subscriptions} subscriptions and that is its limit; end one, then try again.`),
     );
+    this.#connections = new Places(bounded.subscriptions, () =>
+      exceeded(`The key has ${bounded.subscriptions} WebSockets open and that is its limit; close one first.`),
+    );
+  }
+
+  /**
+   * Counts a WebSocket until it is disposed of: as many as subscriptions, because more are of no use and all keys share those
+   * that the server has. Errors: LIMIT_EXCEEDED.
+   */
+  connecting(): Disposable {
+    return this.#connections.take();
   }
 
   /** Counts a request. Errors: LIMIT_EXCEEDED. */

@@ -13,12 +13,15 @@ const INIT_TIMEOUT_MS = 5_000;
 /** Operations of one connection at once; a client that wants more opens another. */
 const MAX_OPERATIONS = 64;
 
+/** Of the registry of close codes that RFC 6455 has begun; clients take it for a reason to come back. */
+const TRY_AGAIN_LATER = 1013;
+
 /** What an operation knows of its connection. */
 export interface Connection {
   readonly request: IncomingMessage;
   readonly outlet: Outlet;
   /** Ends the connection; what it says has to fit into 123 bytes. */
-  readonly close: (code: CloseCode, reason: string) => void;
+  readonly close: (code: number, reason: string) => void;
   /** Fires when the connection is closed. */
   readonly closed: AbortSignal;
   /** Who is at the other end, once he has said so. */
@@ -45,15 +48,19 @@ export function webSocketProtocol(yoga: Yoga, { keyring, ...reporting }: Protoco
     execute: (args) => refusable(() => (args as EnvelopedArgs).rootValue.execute(args)),
     subscribe: (args) => refusable(() => (args as EnvelopedArgs).rootValue.subscribe(args)),
     onConnect({ connectionParams, extra }) {
+      let caller: Caller;
       try {
-        extra.caller = keyring.identify(connectionParams?.authorization ?? connectionParams?.Authorization);
+        caller = keyring.identify(connectionParams?.authorization ?? connectionParams?.Authorization);
+        const place = caller.usage.connecting();
+        extra.closed.addEventListener('abort', () => place[Symbol.dispose](), { once: true });
       } catch (thrown) {
         const { code, message } = toAppError(thrown);
         reporting.traffic.refused(code);
-        extra.close(CloseCode.Forbidden, message);
+        extra.close(code === 'LIMIT_EXCEEDED' ? TRY_AGAIN_LATER : CloseCode.Forbidden, message);
         return false;
       }
-      const { ended } = extra.caller;
+      extra.caller = caller;
+      const { ended } = caller;
       const end = (): void => extra.close(CloseCode.Forbidden, toAppError(ended.reason).message);
       ended.addEventListener('abort', end, { signal: extra.closed });
       return true;

@@ -148,6 +148,21 @@ test.each(TRANSPORTS.slice(1))(
   },
 );
 
+test('WebSockets are as many as subscriptions', async () => {
+  const client = as('subscriptions');
+  const sockets = [client.client(), client.client()];
+  const first = sockets.map((socket) => socket.iterate({ query: QUERY }));
+  // A lazy client leaves when it has nothing more to ask: these ask on.
+  const held = sockets.map((socket) => socket.iterate({ query: 'subscription { streamStatus { id } }' }));
+  const waiting = held.map((results) => results.next());
+  for (const results of first) expect((await results.next()).value).toMatchObject({ data: {} });
+  expect(await client.first('WebSocket', QUERY)).toEqual({ closed: [1013, expect.stringContaining('limit')] });
+  for (const results of held) await results.return?.();
+  await Promise.all(waiting);
+  for (const socket of sockets) await socket.dispose();
+  while (!((await client.first('WebSocket', QUERY)) as { readonly data?: unknown }).data);
+});
+
 describe('uploads', () => {
   test('at once are refused beyond the limit', async () => {
     const headers = { authorization: `Bearer ${keys.uploads?.text}`, expect: '100-continue' };
