@@ -60,7 +60,7 @@ def main() -> None:
             settings = argparse.Namespace(
                 faces=options.faces, faceness=options.faceness, run=run, epochs=options.epochs, minutes=None, batch=128,
                 rate=2e-3, decay=0.08, coarse_size=options.size, coarse_share=1.0, shards=2, seed=seed,
-                train_limit=options.train_limit, mixed_share=0.0, warm_start=None,
+                train_limit=options.train_limit, mixed_share=0.0, warm_start=None, start_from=None,
             )  # fmt: skip
             done = run / "figures.json"
             if not done.exists():

@@ -14,7 +14,7 @@ from circumplex_training.data import FacenessSet, FaceSet, sample
 from circumplex_training.losses import Targets
 
 # A batch of 128 labelled faces carries so many crops that teach faceness alone, of each kind.
-FACENESS_ROWS = {"wrong-box": 12, "background": 4, "face": 2}
+FACENESS_ROWS = {"wrong-box": 12, "background": 4, "drawn": 5, "face": 3}
 MIXED_SPREAD = 0.4
 
 

@@ -1,6 +1,7 @@
 """Collects what the faceness head learns from: crops that are no faces, and natural faces without any other label.
 
-No face: the detector's own wrong boxes on natural photographs, and random places of them, both aligned as a served crop
+No face: the detector's own wrong boxes on natural photographs (as they are, and once more with other contrast, gamma or
+inverted), random places of them, and its boxes on pages of lettering and shapes (`drawn`), all aligned as a served crop
 is. A box is wrong where YuNet, asked generously, sees nothing near it. Faces: those that both detectors agree on, and
 optionally a folder of faces with a manifest (labels unused).
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import csv
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,18 +22,29 @@ from PIL import Image
 from tqdm import tqdm
 
 from circumplex_training.alignment import TEMPLATE, align_face, widened
-from circumplex_training.detector import Detector, overlap
+from circumplex_training.detector import Detector, Face, overlap
+from circumplex_training.drawn import draw_page, font_files
 from circumplex_training.yunet import YuNet
 
 # The stored picture shows 1.5 times the crop, so that turning and shifting finds something there: 48 of its 72 pixels
 # are the crop.
 SIDE, VIEW = 72, 1.5
 WRONG_BOX_SCORE = 0.25
-LOOKS_A_SCENE = 60
+LOOKS_A_SCENE = 50
 BACKGROUNDS_A_SCENE = 30
 MAX_WRONG_A_SCENE = 60
-KINDS = ("wrong-box", "background", "face")
-VAL_SHARE = 6  # one scene in six
+PAGES, LOOKS_A_PAGE, PLACES_A_PAGE, MAX_WRONG_A_PAGE = 900, 8, 2, 8
+KINDS = ("wrong-box", "background", "drawn", "face")
+VAL_SHARE = 6  # one scene or page in six
+
+
+def scene_key(path: Path) -> int:
+    """A number that a photograph's name gives, everywhere and always the same."""
+    return zlib.crc32(path.name.encode())
+
+
+def is_held_back(path: Path) -> bool:
+    return scene_key(path) % VAL_SHARE == 0
 
 
 def possible_faces(yunet: YuNet, picture: np.ndarray) -> np.ndarray:
@@ -58,50 +71,82 @@ def random_region(shape: tuple[int, ...], random: np.random.Generator) -> tuple[
     return int(random.integers(0, shape[1] - side + 1)), int(random.integers(0, shape[0] - side + 1)), side
 
 
-def collect_scene(
-    picture: np.ndarray, detector: Detector, yunet: YuNet, random: np.random.Generator
-) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
-    """Grey views SIDE x SIDE of one photograph: wrong boxes, backgrounds, faces."""
-    template = widened(TEMPLATE, VIEW)
+def view(picture: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """The grey view SIDE x SIDE about a crop aligned by 3 x 2 points."""
+    crop = align_face(picture, points, widened(TEMPLATE, VIEW), SIDE).astype(np.float32)
+    return (crop @ np.array([0.299, 0.587, 0.114], np.float32) + 0.5).astype(np.uint8)
 
-    def view(points: np.ndarray) -> np.ndarray:
-        crop = align_face(picture, points, template, SIDE).astype(np.float32)
-        return (crop @ np.array([0.299, 0.587, 0.114], np.float32) + 0.5).astype(np.uint8)
 
-    maybe = possible_faces(yunet, picture)
-    sure_scores, sure = yunet.boxes(picture, 0.8, 1024)
-    wrong, faces, kept_boxes = [], [], []
-    regions = [(0, 0, 0)] + [random_region(picture.shape, random) for _ in range(LOOKS_A_SCENE)]
+def boxes_of_looks(
+    picture: np.ndarray, detector: Detector, looks: int, random: np.random.Generator
+) -> Iterator[tuple[Face, np.ndarray, np.ndarray, bool]]:
+    """What the detector finds in the whole picture and in `looks` squares of it, some turned by quarters: the face as
+    it was seen, its alignment points and its box in the picture, and whether the square was upright."""
+    regions = [(0, 0, 0)] + [random_region(picture.shape, random) for _ in range(looks)]
     for left, top, side in regions:
         part = picture if side == 0 else picture[top : top + side, left : left + side]
         turns = int(random.integers(0, 4)) if side and random.random() < 0.3 else 0
-        turned = np.ascontiguousarray(np.rot90(part, turns))
-        for face in detector.faces(turned, WRONG_BOX_SCORE):
+        for face in detector.faces(np.ascontiguousarray(np.rot90(part, turns)), WRONG_BOX_SCORE):
             points, corners = face.alignment_points, np.stack([face.box[:2], face.box[:2] + face.box[2:]])
             for _ in range(turns):  # back by a quarter each; turned regions are square
                 points = np.stack([side - points[:, 1], points[:, 0]], axis=1)
                 corners = np.stack([side - corners[:, 1], corners[:, 0]], axis=1)
             low, high = corners.min(axis=0), corners.max(axis=0)
             box = np.concatenate([low + np.array([left, top]), high - low])
-            points = points + np.array([left, top])
-            if max(box[2:]) < 12 or any(overlap(box, other) > 0.6 for other in kept_boxes):
+            if max(box[2:]) >= 12:
+                yield face, points + np.array([left, top]), box, turns == 0
+
+
+def random_place(shape: tuple[int, ...], random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Alignment points 3 x 2 and box of a place anywhere, turned anyhow."""
+    left, top, side = random_region(shape, random)
+    angle, scale = random.uniform(-np.pi, np.pi), side * random.uniform(0.3, 1.0)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    centre = np.array([left, top]) + side / 2
+    return (TEMPLATE - 0.5) @ turn.T * scale + centre, np.concatenate([centre - scale / 2, [scale, scale]])
+
+
+def altered(picture: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """The picture with another gamma and contrast, one in three inverted: other places look like a face in it."""
+    share = (picture / 255) ** np.exp(random.uniform(-0.9, 0.9))
+    share = (share - 0.5) * random.uniform(0.6, 2.5) + 0.5 + random.uniform(-0.15, 0.15)
+    return ((1 - share if random.random() < 1 / 3 else share).clip(0, 1) * 255).astype(np.uint8)
+
+
+def collect_scene(
+    picture: np.ndarray, detector: Detector, yunet: YuNet, random: np.random.Generator
+) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+    """Grey views SIDE x SIDE of one photograph: wrong boxes, backgrounds, faces."""
+    maybe = possible_faces(yunet, picture)
+    sure_scores, sure = yunet.boxes(picture, 0.8, 1024)
+    wrong, faces = [], []
+    for shown in (picture, altered(picture, random)):
+        kept_boxes: list[np.ndarray] = []
+        most = len(wrong) + MAX_WRONG_A_SCENE
+        for face, points, box, upright in boxes_of_looks(shown, detector, LOOKS_A_SCENE, random):
+            if any(overlap(box, other) > 0.6 for other in kept_boxes):
                 continue
             if not touches(box, maybe):
-                if len(wrong) < MAX_WRONG_A_SCENE:
-                    wrong.append(view(points))
+                if len(wrong) < most:
+                    wrong.append(view(shown, points))
                     kept_boxes.append(box)
-            elif turns == 0 and face.score > 0.7 and any(overlap(box, other) > 0.5 for other in sure):
-                faces.append(view(points))
+            elif shown is picture and upright and face.score > 0.7 and any(overlap(box, one) > 0.5 for one in sure):
+                faces.append(view(shown, points))
                 kept_boxes.append(box)
-    backgrounds = []
-    for _ in range(BACKGROUNDS_A_SCENE):
-        left, top, side = random_region(picture.shape, random)
-        angle, scale = random.uniform(-np.pi, np.pi), side * random.uniform(0.3, 1.0)
-        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        centre = np.array([left, top]) + side / 2
-        if not touches(np.concatenate([centre - scale / 2, [scale, scale]]), maybe):
-            backgrounds.append(view((TEMPLATE - 0.5) @ turn.T * scale + centre))
+    places = [random_place(picture.shape, random) for _ in range(BACKGROUNDS_A_SCENE)]
+    backgrounds = [view(picture, points) for points, box in places if not touches(box, maybe)]
     return wrong, backgrounds, faces
+
+
+def collect_page(picture: np.ndarray, detector: Detector, random: np.random.Generator) -> list[np.ndarray]:
+    """Grey views SIDE x SIDE of a drawn page: the detector's boxes and a few random places."""
+    kept_boxes: list[np.ndarray] = []
+    views = []
+    for _, points, box, _ in boxes_of_looks(picture, detector, LOOKS_A_PAGE, random):
+        if len(views) < MAX_WRONG_A_PAGE and not any(overlap(box, other) > 0.6 for other in kept_boxes):
+            views.append(view(picture, points))
+            kept_boxes.append(box)
+    return views + [view(picture, random_place(picture.shape, random)[0]) for _ in range(PLACES_A_PAGE)]
 
 
 def collect_faces(folder: Path, detector: Detector, limit: int) -> list[np.ndarray]:
@@ -109,13 +154,13 @@ def collect_faces(folder: Path, detector: Detector, limit: int) -> list[np.ndarr
     with open(folder / "manifest.csv", newline="") as file:
         paths = [row["path"] for row in csv.DictReader(file)]
     chosen = paths[:: max(1, len(paths) // limit)][:limit]
-    template, views = widened(TEMPLATE, VIEW), []
+    views = []
     for path in tqdm(chosen, mininterval=10):
         grey = np.asarray(Image.open(folder / path).convert("L"))
         picture = np.repeat(grey[:, :, None], 3, axis=2)
         faces = detector.faces(np.pad(picture, ((40, 40), (40, 40), (0, 0)), mode="edge"), 0.7)
         if faces:
-            views.append(align_face(picture, faces[0].alignment_points - 40, template, SIDE)[:, :, 0])
+            views.append(view(picture, faces[0].alignment_points - 40))
     return views
 
 
@@ -126,26 +171,35 @@ def main() -> None:
     parser.add_argument("--yunet", type=Path, required=True)
     parser.add_argument("--faces", type=Path, help="folder with manifest.csv (path) of natural faces")
     parser.add_argument("--faces-limit", type=int, default=4000)
+    parser.add_argument("--pages", type=int, default=PAGES, help="drawn pages of lettering and shapes")
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
     detector, yunet = Detector(options.detector), YuNet(options.yunet)
     views: list[np.ndarray] = []
     kinds: list[str] = []
     splits: list[str] = []
-    for path in tqdm(sorted(options.scenes.glob("*.jpg")), mininterval=10):
+
+    def keep(kind: str, group: list[np.ndarray], split: str) -> None:
+        views.extend(group)
+        kinds.extend([kind] * len(group))
+        splits.extend([split] * len(group))
+
+    photographs: dict[str, list[np.ndarray]] = {"train": [], "val": []}
+    for path in tqdm(sorted(options.scenes.glob("*.jpg")), mininterval=10, desc="scenes"):
         picture = np.asarray(Image.open(path).convert("RGB"))
-        key = zlib.crc32(path.name.encode())
-        split = "val" if key % VAL_SHARE == 0 else "train"
-        groups = collect_scene(picture, detector, yunet, np.random.default_rng(key))
-        for kind, group in zip(KINDS, groups, strict=True):
-            views += group
-            kinds += [kind] * len(group)
-            splits += [split] * len(group)
+        split = "val" if is_held_back(path) else "train"
+        photographs[split].append(picture)
+        groups = collect_scene(picture, detector, yunet, np.random.default_rng(scene_key(path)))
+        for kind, group in zip(("wrong-box", "background", "face"), groups, strict=True):
+            keep(kind, group, split)
+    fonts = font_files()
+    for number in tqdm(range(options.pages), mininterval=10, desc="pages"):
+        random = np.random.default_rng([1, number])
+        split = "val" if number % VAL_SHARE == 0 else "train"
+        keep("drawn", collect_page(draw_page(random, fonts, photographs[split]), detector, random), split)
     if options.faces is not None:
-        natural = collect_faces(options.faces, detector, options.faces_limit)
-        views += natural
-        kinds += ["face"] * len(natural)
-        splits += ["val" if index % VAL_SHARE == 0 else "train" for index in range(len(natural))]
+        for index, natural in enumerate(collect_faces(options.faces, detector, options.faces_limit)):
+            keep("face", [natural], "val" if index % VAL_SHARE == 0 else "train")
     kind, split = np.array(kinds), np.array(splits)
     for name in KINDS:
         counts = [f"{((kind == name) & (split == part)).sum()} {part}" for part in ("train", "val")]

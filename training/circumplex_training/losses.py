@@ -69,7 +69,10 @@ def multi_task_loss(
     tasks = tasks or Tasks()
     labelled = len(targets.shares)
     affect, logits, log_variance, faceness, auxiliary = (part.float() for part in readings)
-    loss = FACENESS_WEIGHT * F.binary_cross_entropy_with_logits(faceness, is_face)
+    # Faces and others count alike, though a batch holds five times as many faces.
+    share = is_face.mean().clamp(1e-3, 1 - 1e-3)
+    weight = torch.where(is_face > 0, 0.5 / share, 0.5 / (1 - share))
+    loss = FACENESS_WEIGHT * F.binary_cross_entropy_with_logits(faceness, is_face, weight)
     parts = {"faceness": loss.item() / FACENESS_WEIGHT}
     voted = targets.shares.sum(dim=1) > 0
     if tasks.expression and voted.any():

@@ -25,6 +25,7 @@ TOKEN_SIZE = 96
 LSTM_SIZE = 64
 HOPS = 2
 SHARED_SIZE = 160
+FACENESS_DEPTH, FACENESS_GRID, FACENESS_CHANNELS, FACENESS_SIZE = 2, 6, 32, 48
 DROPOUT = 0.1
 
 
@@ -116,6 +117,22 @@ class JoinedTokens(nn.Module):
         return tokens.flatten(1)
 
 
+class FacenessHead(nn.Module):
+    """Whether a crop is a face at all, from where things are: the tokens are means over the crop and forget it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reduce = nn.Sequential(conv_norm(WIDTHS[FACENESS_DEPTH], FACENESS_CHANNELS), nn.ReLU())
+        self.decide = nn.Sequential(
+            nn.Linear(FACENESS_CHANNELS * FACENESS_GRID**2, FACENESS_SIZE), nn.ReLU(), nn.Linear(FACENESS_SIZE, 1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[-1] != FACENESS_GRID:  # smaller crops in training
+            x = F.interpolate(x, size=FACENESS_GRID, mode="bilinear", align_corners=False)
+        return self.decide(self.reduce(x).flatten(1)).squeeze(1)  # B
+
+
 class AffectNetwork(nn.Module):
     """Grey faces in, affect, expression logits, log-variances and faceness out."""
 
@@ -144,26 +161,34 @@ class AffectNetwork(nn.Module):
         self.affect = nn.Linear(SHARED_SIZE, 2)
         self.expressions = nn.Linear(SHARED_SIZE, 8)
         self.log_variance = nn.Linear(SHARED_SIZE, 2)
-        self.faceness = nn.Linear(SHARED_SIZE, 1)
+        self.faceness = FacenessHead()
         # The second level's softmax and gates thin the gradient of a trunk that is trained from nothing; this head
         # gives the deepest features one of their own. It is not exported.
         self.auxiliary = nn.Linear(TOKEN_SIZE, 8)
 
+    def faceness_features(self, grey: Tensor) -> Tensor:
+        """What the faceness head reads: B 1 S S -> B 128 h w."""
+        x = self.stem(grey)
+        for stage, attention in list(zip(self.stages, self.attentions, strict=True))[: FACENESS_DEPTH + 1]:
+            x = attention(stage(x))
+        return x
+
     def forward(self, grey: Tensor) -> Readings:
         """`grey`: B 1 S S in [-1, 1], S = 48 when served."""
         x = self.stem(grey)  # B 32 48 48
-        tokens = []
+        tokens, depths = [], []
         for stage, attention, token, project in zip(
             self.stages, self.attentions, self.tokens, self.projections, strict=True
         ):
             x = attention(stage(x))  # B C h w, (h, C) = (24, 32), (12, 64), (6, 128), (6, 256)
+            depths.append(x)
             tokens.append(project(token(x).mean(dim=(2, 3))))  # B D
         fused = self.shared(self.layers(torch.stack(tokens, dim=1)))  # B shared
         return Readings(
             affect=torch.tanh(self.affect(fused)),
             logits=self.expressions(fused),
             log_variance=self.log_variance(fused).clamp(-6, 2),
-            faceness=self.faceness(fused).squeeze(1),
+            faceness=self.faceness(depths[FACENESS_DEPTH]),
             auxiliary=self.auxiliary(tokens[-1]),
         )
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from circumplex_training.data import load_faces, served_crops
 from circumplex_training.evaluate import run, summary
+from circumplex_training.export import make_card
 from circumplex_training.served import ServedModel
 
 CALIBRATION_FACES = 512
@@ -65,20 +65,34 @@ def quantize(model: ServedModel, crops: np.ndarray, output: Path) -> None:
         )
 
 
+def write_card(folder: Path, card: dict[str, object]) -> None:
+    (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--faces", type=Path, required=True)
-    parser.add_argument("--output", type=Path, required=True, help="folder for model.int8.onnx and its figures")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the variant: model, card, figures")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     model = ServedModel(options.model)
     train, val = (load_faces(options.faces, split) for split in ("train", "val"))
     rows = torch.from_numpy(np.random.default_rng(1).choice(len(train), min(CALIBRATION_FACES, len(train)), False))
-    path = options.output / "model.int8.onnx"
+    path = options.output / "model.onnx"
     quantize(model, served_crops(train, rows, model.size), path)
-    shutil.copy(options.model / "card.json", options.output / "card.json")
-    small = ServedModel(options.output, path.name)
+    given = json.loads((options.model / "card.json").read_text())
+    own = make_card(
+        path,
+        version=f"{given['version']}-int8",
+        data=given["data"],
+        epochs=given["epochs"],
+        parameters=given["parameters"],
+        parity=0.0,
+    )
+    card = {name: value for name, value in {**given, **own}.items() if name not in ("figures", "parityWithPyTorch")}
+    write_card(options.output, card)
+    small = ServedModel(options.output)
     figures = {}
     # Alternately, so that what else the machine does meets both.
     speeds = {"fp32": (0.0, 0.0), "int8": (0.0, 0.0)}
@@ -97,6 +111,8 @@ def main() -> None:
     loss = figures["fp32"].get("majorityAccuracy", 0) - figures["int8"].get("majorityAccuracy", 0)
     figures["int8AgainstFp32"] = {"timesAsFast": round(gain, 2), "accuracyLostPoints": round(100 * loss, 2)}
     (options.output / "figures.json").write_text(json.dumps(figures, indent=2) + "\n")
+    measured = {name: value for name, value in figures["int8"].items() if name != "bytes"}
+    write_card(options.output, {**card, "figures": {**measured, **figures["int8AgainstFp32"]}})
     print(json.dumps(figures, indent=2))
 
 

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from circumplex_training.augmentation import training_batch
+from circumplex_training.augmentation import FACENESS_ROWS, training_batch
 from circumplex_training.data import FacenessSet, FaceSet, load_faceness, load_faces, sample
 from circumplex_training.losses import AFFECT_LOSSES, Tasks, concordance, ema_update
 from circumplex_training.network import CROP_SIZE, AffectNetwork, Design
@@ -53,6 +53,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--coarse-size", type=int, default=36, help="crop side in pixels of the first part of the run")
     parser.add_argument("--coarse-share", type=float, default=0.35, help="how long that part is, 0 to 1")
     parser.add_argument("--warm-start", type=Path, help="exported model.onnx whose convolutions a new run starts from")
+    parser.add_argument(
+        "--start-from", type=Path, help="checkpoint whose weights a new run starts from, where they fit"
+    )
     parser.add_argument("--mixed-share", type=float, default=0.25, help="share of faces that are blended (mixup)")
     parser.add_argument("--train-limit", type=int, help="use so many training faces alone")
     parser.add_argument("--shards", type=int, default=2, help="threads that each work on a part of a batch (CPU)")
@@ -93,7 +96,7 @@ def evaluate(network: AffectNetwork, faces: FaceSet, faceness: FacenessSet | Non
     figures["facesKept"] = (torch.cat(face_scores) > 0).float().mean().item()
     if faceness is not None:
         kept = torch.cat(others) > 0
-        for kind in ("wrong-box", "background", "face"):
+        for kind in FACENESS_ROWS:
             figures[f"kept {kind}"] = kept[torch.from_numpy(faceness.kind == kind)].float().mean().item()
     return figures
 
@@ -119,6 +122,15 @@ def make_optimizer(network: nn.Module, rate: float, decay: float) -> torch.optim
     return torch.optim.AdamW(
         [{"params": weights, "weight_decay": decay}, {"params": rest, "weight_decay": 0.0}], lr=rate, betas=(0.9, 0.99)
     )
+
+
+def start_from(network: nn.Module, checkpoint: Path) -> int:
+    """Takes the averaged weights of another run where name and shape agree; returns how many tensors did."""
+    given = torch.load(checkpoint, map_location="cpu", weights_only=True)["average"]
+    own = network.state_dict()
+    fitting = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
+    network.load_state_dict({**own, **fitting})
+    return len(fitting)
 
 
 def append_log(path: Path, row: dict[str, float]) -> None:
@@ -153,6 +165,8 @@ def fit(options: argparse.Namespace, design: Design, tasks: Tasks) -> dict[str, 
             network, options.warm_start, sample(train.pictures[rows], train.transforms[rows], CROP_SIZE)
         )
         print(f"{copied} convolutions start from {options.warm_start.name}")
+    if options.start_from is not None:
+        print(f"{start_from(network, options.start_from)} tensors start from {options.start_from}")
     network = network.to(device, memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval()
     optimizer = make_optimizer(network, options.rate, options.decay)

@@ -12,13 +12,15 @@ import pytest
 import torch
 from PIL import Image
 
-from circumplex_training import ablate, evaluate, export, faceness, quantize, robustness, train
+from circumplex_training import ablate, evaluate, export, faceness, quantize, robustness, train, tune_faceness
 from circumplex_training.alignment import TEMPLATE, widened
 from circumplex_training.augmentation import training_batch
+from circumplex_training.check import smoothed
 from circumplex_training.data import load_faceness, load_faces
-from circumplex_training.detector import Face
+from circumplex_training.detector import Detector, Face
+from circumplex_training.drawn import PAGE_SIDE, draw_page, font_files
 from circumplex_training.losses import Tasks, multi_task_loss
-from circumplex_training.network import AffectNetwork
+from circumplex_training.network import AffectNetwork, Design
 from circumplex_training.prepare import prepare
 from circumplex_training.shards import Shards
 from circumplex_training.train import rate_at
@@ -33,7 +35,7 @@ def call(monkeypatch: pytest.MonkeyPatch, module: object, *arguments: object) ->
 @pytest.fixture(scope="module")
 def faceness_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("faceness") / "faceness.npz"
-    kinds = np.array(["wrong-box", "background", "face"] * 8)
+    kinds = np.array(["wrong-box", "background", "drawn", "face"] * 6)
     pictures = np.random.default_rng(1).integers(0, 256, (24, faceness.SIDE, faceness.SIDE), np.uint8)
     split = np.array(["train"] * 18 + ["val"] * 6)
     np.savez_compressed(path, pictures=pictures, kind=kinds, split=split, view=np.array(faceness.VIEW))
@@ -55,7 +57,13 @@ def test_trains_exports_and_evaluates_affectnet(
     call(monkeypatch, train, "--data", data, "--detector", detector_folder, "--faceness", faceness_file, "--run", run,
          "--epochs", 1, "--batch", 8)  # fmt: skip
     assert "left out, missing file: 1" in capsys.readouterr().out
-    call(monkeypatch, export, "--run", run, "--faces", run / "faces.npz", "--output", model, "--version", "0.0.1",
+    call(monkeypatch, tune_faceness, "--run", run, "--faces", run / "faces.npz", "--faceness", faceness_file,
+         "--epochs", 2)  # fmt: skip
+    before, after = (torch.load(run / name, weights_only=True)["average"] for name in ("checkpoint.pt", "tuned.pt"))
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed and all(name.startswith("faceness.") for name in changed)
+    call(monkeypatch, export, "--run", run, "--checkpoint", "tuned.pt", "--faces", run / "faces.npz", "--output", model,
+         "--version", "0.0.1",
          "--set-name", "drawn faces")  # fmt: skip
     call(monkeypatch, evaluate, "--model", model, "--data", data, "--detector", detector_folder, "--output", report)
     text = (report / "report.md").read_text()
@@ -210,3 +218,32 @@ def test_pictures_of_different_sizes_are_left_out(tmp_path: Path, detector_folde
     (tmp_path / "manifest.csv").write_text("\n".join([header, *rows]) + "\n")
     rejected = prepare(tmp_path, detector_folder, tmp_path / "faces.npz")
     assert rejected.names == {"missing file": ["missing.png"], "not 48 pixels square": ["c.png"]}
+
+
+def test_drawn_pages_repeat_and_give_crops_that_are_no_faces(detector_folder: Path) -> None:
+    fonts = font_files()
+    assert len(fonts) > 10
+    first, again, other = (draw_page(np.random.default_rng(seed), fonts, []) for seed in (3, 3, 4))
+    assert (first == again).all() and (first != other).any()
+    assert first.shape == (PAGE_SIDE, PAGE_SIDE, 3) and first.dtype == np.uint8
+    views = faceness.collect_page(first, Detector(detector_folder), np.random.default_rng(1))
+    assert len(views) >= faceness.PLACES_A_PAGE
+    assert all(view.shape == (faceness.SIDE, faceness.SIDE) for view in views)
+
+
+def test_smoothing_is_the_servers() -> None:
+    affect = np.array([[0.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
+    values = smoothed(affect, seconds_a_frame=0.5, time_constant_seconds=0.5)
+    weight = 1 - np.exp(-1)
+    assert values[0] == pytest.approx([0, 1])
+    assert values[1] == pytest.approx([weight, 1])
+    assert values[2] == pytest.approx([weight + weight * (1 - weight), 1 - weight])
+
+
+def test_a_run_starts_from_the_weights_of_another(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    one, other = AffectNetwork(), AffectNetwork(Design(layer_attention=False))
+    torch.save({"average": one.state_dict()}, tmp_path / "one.pt")
+    assert 0 < train.start_from(other, tmp_path / "one.pt") < len(one.state_dict())
+    assert torch.equal(other.stem[0][0].weight, one.stem[0][0].weight)
+    assert other.shared[1].weight.shape != one.shared[1].weight.shape

@@ -10,10 +10,11 @@ import onnx
 import pytest
 import torch
 
-from circumplex_training.explain import explain
+from circumplex_training.explain import AttentionReader, mean_of, row_of
 from circumplex_training.export import gradient_crop, make_card, write_onnx
 from circumplex_training.network import CROP_SIZE, AffectNetwork, Design, RegionAttention, ServedNetwork
 from circumplex_training.served import ServedModel
+from circumplex_training.speed import multiply_adds
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +71,53 @@ def test_the_file_gives_what_pytorch_gives_and_its_card_fits(network: AffectNetw
     assert answers.faceness.shape == (3,)
 
 
-def test_explain_draws_a_mask_a_depth_and_weighs_the_depths(network: AffectNetwork) -> None:
-    crop = np.random.default_rng(1).integers(0, 256, (CROP_SIZE, CROP_SIZE, 3), np.uint8)
-    drawn, weights = explain(network, crop)
+def test_a_served_model_shows_a_mask_a_depth_and_weighs_the_depths(network: AffectNetwork, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    write_onnx(network, path)
+    card = make_card(path, version="0.0.1", data="none", epochs=0, parameters=1, parity=0.0)
+    (tmp_path / "card.json").write_text(json.dumps(card))
+    crops = np.random.default_rng(1).integers(0, 256, (2, CROP_SIZE, CROP_SIZE, 3), np.uint8)
+    reader = AttentionReader(ServedModel(tmp_path))
+    first, second = (reader.read(crop) for crop in crops)
+    assert [mask.shape for mask in first.masks] == [(24, 24), (12, 12), (6, 6), (6, 6)]
+    assert first.weights.sum() == pytest.approx(1, abs=1e-5)
+    # What is shown is what PyTorch's own layers work out.
+    grey = torch.from_numpy(crops[0].astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32))[None, None]
+    with torch.inference_mode():
+        x = network.stages[0](network.stem(grey / 127.5 - 1))
+        wanted = network.attentions[0].mask(x).mean(dim=1)[0].numpy()
+    assert first.masks[0] == pytest.approx(wanted, abs=1e-4)
+    both = mean_of([first, second])
+    assert both.masks[1] == pytest.approx((first.masks[1] + second.masks[1]) / 2)
+    drawn = row_of(crops[0], first)
     assert drawn.shape[1] == 5 * drawn.shape[0]
-    assert len(weights) == 4 and sum(weights) == pytest.approx(1, abs=1e-5)
+
+
+def test_faceness_reads_where_things_are(network: AffectNetwork) -> None:
+    head = network.faceness
+    x = torch.rand(1, 128, 6, 6)
+    assert head(x).item() != pytest.approx(head(x.flip(2)).item(), abs=1e-6)
+    grey = torch.rand(2, 1, CROP_SIZE, CROP_SIZE) * 2 - 1
+    with torch.inference_mode():
+        assert torch.allclose(head(network.faceness_features(grey)), network(grey).faceness, atol=1e-5)
+
+
+def test_counts_multiply_adds_and_reaches_no_more_than_the_peak(network: AffectNetwork, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    write_onnx(network, path)
+    counted = 0
+    handles = [
+        module.register_forward_hook(
+            lambda layer, inputs, output: tally.append(layer.weight[0].numel() * output.numel())
+        )
+        for module in network.modules()
+        if isinstance(module, torch.nn.Conv2d)
+    ]
+    tally: list[int] = []
+    with torch.inference_mode():
+        network(torch.zeros(1, 1, CROP_SIZE, CROP_SIZE))
+    for handle in handles:
+        handle.remove()
+    counted = sum(tally)
+    # The rest (projections, LSTM, heads) is a few per cent.
+    assert counted < multiply_adds(path) < 1.02 * counted
