@@ -41,17 +41,20 @@ export function refuse(
     request.destroy();
     return;
   }
-  // What is left of the body is not read, so the connection cannot serve another request.
-  response.setHeader('connection', 'close');
   const { code, message, retryAfterSeconds } = error;
-  if (status === 401) response.setHeader('www-authenticate', 'Bearer');
+  // Of a body that is too large, nobody needs to send the rest.
+  if (code === 'UPLOAD_TOO_LARGE') response.setHeader('connection', 'close');
+  if (code === 'UNAUTHENTICATED') response.setHeader('www-authenticate', 'Bearer');
   if (retryAfterSeconds !== null) response.setHeader('retry-after', String(retryAfterSeconds));
   const wait = retryAfterSeconds === null ? {} : { retryAfterSeconds };
   answer(response, status, { error: { code, message, retryable, ...wait } });
+  // Read on and thrown away: a connection that is closed with bytes unread takes the answer with it.
   response.once('finish', () => {
+    if (request.complete) return;
     request.unpipe();
     request.resume();
-    setTimeout(() => request.destroy(), LINGER_MS).unref();
+    const cut = setTimeout(() => request.destroy(), LINGER_MS).unref();
+    request.once('close', () => clearTimeout(cut));
   });
 }
 
