@@ -11,6 +11,7 @@ import {
   choice,
   type DerivedDefault,
   decimal,
+  deviceList,
   hostList,
   hostName,
   originList,
@@ -78,6 +79,10 @@ const SETTINGS = {
     meaning: 'Face detector: a folder with card.json and model.onnx, or a YuNet .onnx file.',
   }),
   model: path({ default: inPackage('models', 'affect'), meaning: 'Affect model: a folder with card.json.' }),
+  allowedDevices: deviceList({
+    meaning:
+      'Cameras of this machine that streams may be opened from as device:NAME: paths on Linux, names or numbers on macOS.',
+  }),
   allowedHosts: hostList({
     meaning:
       'Hosts that streams may be opened from although their addresses are not public, such as the cameras of a local network.',
@@ -214,6 +219,27 @@ const SETTINGS = {
     max: 8192,
     unit: 'pixels',
     meaning: 'Longer side that the frames of a video are scaled down to before faces are looked for.',
+  }),
+  mediaMemoryBytes: wholeNumber({
+    default: 4096 * MEBIBYTE,
+    min: 0,
+    max: 1024 ** 4,
+    unit: 'bytes',
+    meaning: 'Address space of one ffmpeg or ffprobe, which is more than it uses; 0 for no limit. Not on macOS.',
+  }),
+  mediaCpuSeconds: wholeNumber({
+    default: 14_400,
+    min: 0,
+    max: 31_536_000,
+    unit: 'seconds',
+    meaning: 'Processor time that the decoding of one video file may take, all threads together; 0 for no limit.',
+  }),
+  mediaStallSeconds: decimal({
+    default: 120,
+    min: 0.1,
+    max: 86_400,
+    unit: 'seconds',
+    meaning: 'Time without a frame after which a video file is given up; sparse sampling makes it longer.',
   }),
   minFaceness: decimal({
     default: 0.5,

@@ -180,6 +180,10 @@ export type Sampling = { readonly kind: 'EVERY_FRAME' } | { readonly kind: 'RATE
 export const DELIVERIES = ['LATEST', 'EVERY'] as const;
 export type Delivery = (typeof DELIVERIES)[number];
 
+/** How the media of an RTSP source come: TCP, and UDP where the source refuses that; or one of them alone. */
+export const RTSP_TRANSPORTS = ['AUTO', 'TCP', 'UDP'] as const;
+export type RtspTransport = (typeof RTSP_TRANSPORTS)[number];
+
 /** Why something went wrong: a code of errors.ts (or of an older version), and words for people. */
 export interface Fault {
   readonly code: string;
@@ -207,6 +211,8 @@ export interface LiveFacts {
   /** Where it is read from, without credentials and secrets; `null` for a pushed stream. */
   readonly address: string | null;
   readonly delivery: Delivery;
+  /** AUTO for what is read in another way. */
+  readonly rtspTransport: RtspTransport;
   /** Frames are scaled down to this width before faces are looked for; `null` leaves it to the server's settings. */
   readonly maxWidthPixels: number | null;
   readonly smoothingSeconds: number;

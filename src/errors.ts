@@ -24,6 +24,11 @@ export const ERROR_KINDS = {
   LIMIT_EXCEEDED: { status: 429, retryable: true, meaning: 'A limit of the key is reached.' },
   NOT_FOUND: { status: 404, retryable: false, meaning: 'No stream, image or upload has this id.' },
   MEDIA_UNSUPPORTED: { status: 415, retryable: false, meaning: 'The bytes are no picture or video that can be read.' },
+  MEDIA_TOO_COSTLY: {
+    status: 422,
+    retryable: false,
+    meaning: 'Decoding the medium takes more time or memory than it may have.',
+  },
   MEDIA_DAMAGED: { status: 422, retryable: false, meaning: 'The medium is truncated or damaged.' },
   MEDIA_WITHOUT_VIDEO: { status: 422, retryable: false, meaning: 'The file has no video track.' },
   MEDIA_BLOCKED: { status: 403, retryable: false, meaning: 'The medium points at something that may not be opened.' },

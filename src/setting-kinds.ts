@@ -88,6 +88,21 @@ export function hostList(options: { readonly meaning: string }): Setting<readonl
 }
 
 /** Commas between its entries, spaces around them; none by default. */
+export function deviceList(options: { readonly meaning: string }): Setting<readonly string[]> {
+  const schema = z
+    .string()
+    .transform((text) => text.split(',').map((entry) => entry.trim()))
+    .refine((entries) => entries.every((entry) => /^[^\p{Cc}]{1,200}$/u.test(entry)));
+  return {
+    schema,
+    defaultValue: { text: 'none', value: () => [] },
+    unit: '',
+    allowed: 'names of devices with commas between them',
+    meaning: options.meaning,
+  };
+}
+
+/** Commas between its entries, spaces around them; none by default. */
 export function originList(options: { readonly meaning: string }): Setting<readonly string[]> {
   const schema = z
     .string()

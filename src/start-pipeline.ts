@@ -81,7 +81,8 @@ export async function startPipeline(config: Config, options: StartOptions): Prom
         maxAgeSeconds: config.uploadMaxAgeSeconds,
       }),
     );
-    const gate = options.gate ?? createAddressGate({ allowedHosts: config.allowedHosts });
+    const { allowedHosts, allowedDevices } = config;
+    const gate = options.gate ?? createAddressGate({ allowedHosts, allowedDevices });
     const pipeline = parts.own(
       await createPipeline({
         config,

@@ -37,6 +37,11 @@ describe('loadConfig', () => {
 
   it('reads a list of hosts with its spaces and capitals taken away', () => {
     expect(loadConfig({ environment: {} }).allowedHosts).toEqual([]);
+    expect(loadConfig({ environment: {} }).allowedDevices).toEqual([]);
+    expect(loadConfig({ environment: { ALLOWED_DEVICES: '/dev/video0, FaceTime HD Camera' } }).allowedDevices).toEqual([
+      '/dev/video0',
+      'FaceTime HD Camera',
+    ]);
     expect(
       loadConfig({ environment: { ALLOWED_HOSTS: '10.0.0.0/8, ::1,Cam.LAN , 192.168.1.20' } }).allowedHosts,
     ).toEqual([...['10.0.0.0/8', '::1', 'cam.lan', '192.168.1.20']]);

@@ -3,7 +3,7 @@
 import type { AppError } from '../errors.ts';
 
 /** How ffmpeg reads from an address. */
-export type AddressKind = 'RTSP' | 'RTMP' | 'SRT' | 'UDP' | 'HTTP';
+export type AddressKind = 'RTSP' | 'RTMP' | 'SRT' | 'UDP' | 'HTTP' | 'DEVICE';
 
 /** What can be said of an address without asking the network. */
 export interface CheckedAddress {
@@ -14,7 +14,7 @@ export interface CheckedAddress {
 
 /** An address that may be opened, ready for ffmpeg; whatever stands between (a relay) ends with it. */
 export interface OpenedAddress extends CheckedAddress, AsyncDisposable {
-  /** For ffmpeg alone: the host is a pinned IP address, or that of a relay on loopback. May carry credentials. */
+  /** For ffmpeg alone: the host is a pinned IP address, or that of a relay on loopback; a device's name. May carry credentials. */
   readonly inputUrl: string;
   /**
    * The first thing that a relay refused since the address was opened (a redirect, a segment of a playlist): it says

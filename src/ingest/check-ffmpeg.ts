@@ -1,5 +1,6 @@
 /** Whether ffmpeg and ffprobe are there, asked once at the start instead of at the first video. */
 import { AppError } from '../errors.ts';
+import { UNLIMITED } from './media-limits.ts';
 import { MediaProcess } from './media-process.ts';
 
 /** Errors: FFMPEG_MISSING when one of the two cannot be started or does not even tell its version; ABORTED. */
@@ -8,7 +9,7 @@ export async function checkFfmpeg(options: { readonly signal?: AbortSignal } = {
 }
 
 async function checkProgram(program: 'ffmpeg' | 'ffprobe', options: { readonly signal?: AbortSignal }): Promise<void> {
-  await using running = await MediaProcess.start(program, ['-version'], options);
+  await using running = await MediaProcess.start(program, ['-version'], { ...options, limits: UNLIMITED });
   for await (const _ of running.output) {
     // Its words do not matter, but it only ends when they have been read.
   }

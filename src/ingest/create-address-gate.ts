@@ -2,6 +2,7 @@
 import { AppError } from '../errors.ts';
 import type { AddressGate, OpenedAddress } from './address-gate.ts';
 import { isMulticast, type ParsedAddress, urlHost } from './address-syntax.ts';
+import { checkDevice, isDeviceAddress, openDevice } from './device.ts';
 import { createHostPolicy } from './host-policy.ts';
 import { HttpRelay } from './http-relay.ts';
 import { type AddressJudge, createAddressJudge, type Resolve } from './pin-host.ts';
@@ -10,6 +11,8 @@ import { SocketRelay } from './socket-relay.ts';
 export interface AddressGateOptions {
   /** CIDR blocks, IP addresses and host names that may be opened although they are not public. Default none. */
   readonly allowedHosts?: readonly string[];
+  /** Devices of this machine that may be opened, by their names in `device:NAME`. Default none. */
+  readonly allowedDevices?: readonly string[];
   /** Redirects that are followed for one request; 0 follows none. Default 5. */
   readonly maxRedirects?: number;
   /** Looks up a name; default the system's resolver. */
@@ -26,13 +29,16 @@ const DEFAULT_IDLE_TIMEOUT_SECONDS = 30;
 
 /** Errors: CONFIG_INVALID when `allowedHosts` has something else. */
 export function createAddressGate(options: AddressGateOptions = {}): AddressGate {
+  const { allowedDevices = [] } = options;
   const judge = createAddressJudge(createHostPolicy(options.allowedHosts ?? []), options.resolve);
   return {
     check(address) {
+      if (isDeviceAddress(address)) return checkDevice(address, allowedDevices);
       const { kind, shownUrl } = judge.parse(address);
       return { kind, shownUrl };
     },
     async open(address, { signal }) {
+      if (isDeviceAddress(address)) return openDevice(checkDevice(address, allowedDevices));
       const parsed = judge.parse(address);
       const ip = await judge.pin(parsed.host, signal);
       return openPinned(parsed, ip, { judge, options });

@@ -5,7 +5,8 @@ import { AppError } from '../errors.ts';
 import type { Complaints } from './complaints.ts';
 import { decodeArguments } from './ffmpeg-arguments.ts';
 import { FrameClock } from './frame-clock.ts';
-import { aborted, type MediaExit, MediaProcess } from './media-process.ts';
+import { type MediaExit, type MediaLimits, UNLIMITED } from './media-limits.ts';
+import { aborted, MediaProcess } from './media-process.ts';
 import { gridOf, selectFilter, TICKS_PER_SECOND, toTicks } from './sampling.ts';
 import { firstTicks } from './side-pipe.ts';
 
@@ -18,6 +19,8 @@ export interface DecoderOptions {
   readonly afterPtsSeconds?: number;
   /** Threads that decode. Default 2: more gain little beside the networks, which want the cores. */
   readonly threads?: number;
+  /** What ffmpeg may have of the machine. Default all of it. */
+  readonly limits?: MediaLimits;
   /** Kills ffmpeg when it fires. */
   readonly signal: AbortSignal;
 }
@@ -44,7 +47,7 @@ export interface Decoder extends AsyncDisposable {
   timeOf(ticks: number | null): number | null;
   /**
    * Settles when ffmpeg is gone and both outputs have been read to their ends, so not before they have. Rejects with
-   * MEDIA_DAMAGED when not one frame came out, FFMPEG_MISSING, ABORTED after the signal or the disposal, INTERNAL when
+   * MEDIA_DAMAGED when not one frame came out, MEDIA_TOO_COSTLY when ffmpeg ran into a limit, FFMPEG_MISSING, ABORTED after the signal or the disposal, INTERNAL when
    * somebody else killed ffmpeg. Needs no handler.
    */
   readonly ended: Promise<void>;
@@ -123,21 +126,13 @@ function startFfmpeg(
   options: DecoderOptions,
   entry: { readonly seekSeconds: number; readonly fromTicks: number } | null,
 ): Promise<MediaProcess> {
-  const { media, sampling, threads = 2, signal } = options;
+  const { media, sampling, threads = 2, limits = UNLIMITED, signal } = options;
   const { width, height } = sizeWithin(media, options.maxSidePixels);
   const select = selectFilter(gridOf(sampling, media), entry?.fromTicks ?? null);
-  const filters = [
-    `settb=1/${TICKS_PER_SECOND}`,
-    ...(select === null ? [] : [select]),
-    // Averages where it shrinks; the size is fixed, so that one that changes in mid-file comes out stretched to it.
-    `scale=${width}:${height}:flags=area`,
-    'format=rgb24',
-    // Prints only the key that it has set itself: texts inside the file cannot pass for records.
-    'metadata=add:key=circumplex:value=1',
-    String.raw`metadata=print:key=circumplex:direct=1:file='pipe\:3'`,
-  ];
-  const args = decodeArguments({ path, seekSeconds: entry?.seekSeconds ?? null, filters, threads });
-  return MediaProcess.start('ffmpeg', args, { sidePipe: true, signal });
+  // The size is fixed, so that one that changes in mid-file comes out stretched to it.
+  const size = `${width}:${height}`;
+  const args = decodeArguments({ path, seekSeconds: entry?.seekSeconds ?? null, select, size, threads });
+  return MediaProcess.start('ffmpeg', args, { limits, sidePipe: true, signal });
 }
 
 /** A stream that can be had before the one it passes on exists; chunks go through uncopied. */
@@ -153,7 +148,10 @@ function lateStream(source: Promise<Readable>): Readable {
 /** A decoder that dies of the file has met damage of the worst kind; one that is killed from outside may be tried again. */
 const DEATHS_BY_THE_FILE: ReadonlySet<string> = new Set(['SIGSEGV', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL']);
 
-function checkExit({ code, signal }: MediaExit, ffmpeg: MediaProcess): void {
+function checkExit(exit: MediaExit, ffmpeg: MediaProcess): void {
+  const { code, signal } = exit;
+  const tooCostly = ffmpeg.limitHit(exit);
+  if (tooCostly !== null) throw tooCostly;
   const cause = new Error(`ffmpeg ended with ${signal ?? code}: ${ffmpeg.complaints.text()}`);
   if (signal !== null && !DEATHS_BY_THE_FILE.has(signal)) {
     throw new AppError('INTERNAL', `ffmpeg was ended by ${signal} before the end of the video; try again.`, { cause });

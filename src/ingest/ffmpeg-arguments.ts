@@ -5,27 +5,34 @@
  */
 import fluent from 'fluent-ffmpeg';
 import { MAX_DECODED_PIXELS, WHITELIST_ARGUMENTS } from './policy.ts';
+import { TICKS_PER_SECOND } from './sampling.ts';
 
-export interface DecodeOrder {
+/** Which frames come out, and in what size. */
+interface FrameOrder {
+  /** A filter that leaves frames out; `null` for none. */
+  readonly select: string | null;
+  /** Width and height for ffmpeg's scale filter. */
+  readonly size: string;
+}
+
+export interface DecodeOrder extends FrameOrder {
   readonly path: string;
   /** Media time to start reading at (or at the key frame before); `null` reads from the beginning. */
   readonly seekSeconds: number | null;
-  /** Filters in their order, each written for ffmpeg's filter graph. */
-  readonly filters: readonly string[];
   readonly threads: number;
 }
 
-export interface LiveOrder {
+export interface LiveOrder extends FrameOrder {
   /** For ffmpeg's command line alone: it may carry credentials. */
   readonly inputUrl: string;
   /** White-lists and options of the protocol. */
   readonly access: readonly string[];
   /** Keeps the frames that were read to find out what the source is. */
   readonly fromFirst: boolean;
-  readonly filters: readonly string[];
 }
 
-const UNATTENDED: readonly string[] = ['-nostdin', '-hide_banner', '-nostats'];
+/** One thread for the filters: ffmpeg would make one a core, each of which reserves address space by the 100 MB. */
+const UNATTENDED: readonly string[] = ['-nostdin', '-hide_banner', '-nostats', '-filter_threads', '1'];
 const QUIET: readonly string[] = [...UNATTENDED, '-v', 'level+error'];
 /** Tells what is opened and what sizes come and go, which no quieter level does. */
 const TELLING: readonly string[] = [...UNATTENDED, '-v', 'level+verbose'];
@@ -37,24 +44,24 @@ const AT_ONCE: readonly string[] = [
   ...['-flags', 'low_delay', '-probesize', '32768', '-analyzeduration', '200000'],
   ...['-threads', '1', '-max_pixels', String(MAX_DECODED_PIXELS)],
 ];
+/** Raw video is "encoded" by several threads too, each of which holds a frame back until the next one comes. */
 const RAW_FRAMES: readonly string[] = [
-  ...['-map', '0:V:0', '-fps_mode', 'passthrough', '-pix_fmt', 'rgb24', '-f', 'rawvideo'],
+  ...['-map', '0:V:0', '-fps_mode', 'passthrough', '-pix_fmt', 'rgb24', '-threads', '1', '-f', 'rawvideo'],
 ];
 
 /** Decodes a live source to packed RGB on descriptor 1, with times that begin anywhere. */
-export function liveArguments({ inputUrl, access, fromFirst, filters }: LiveOrder): readonly string[] {
+export function liveArguments({ inputUrl, access, fromFirst, ...frames }: LiveOrder): readonly string[] {
   const command = fluent()
     .input(inputUrl)
     .inputOptions(...TELLING, ...access, ...AT_ONCE, ...(fromFirst ? [] : ['-fflags', 'nobuffer']))
-    // Raw video is "encoded" by several threads too, each of which holds a frame back until the next one comes.
-    .outputOptions(...RAW_FRAMES, '-threads', '1')
-    .videoFilters([...filters])
+    .outputOptions(...RAW_FRAMES)
+    .videoFilters(frameFilters(frames))
     .output('pipe:1');
   return composed(command);
 }
 
 /** Decodes the first video track that is no cover picture to packed RGB on descriptor 1, with the container's times. */
-export function decodeArguments({ path, seekSeconds, filters, threads }: DecodeOrder): readonly string[] {
+export function decodeArguments({ path, seekSeconds, threads, ...frames }: DecodeOrder): readonly string[] {
   // -seek_timestamp: the container's own times, also where they do not start at 0. -noaccurate_seek: without it ffmpeg
   // trims by a rule of its own that counts the start time twice under -copyts; we leave out what was read already.
   const seek = seekSeconds === null ? [] : ['-seek_timestamp', '1', '-noaccurate_seek', '-ss', seekSeconds.toFixed(6)];
@@ -63,9 +70,22 @@ export function decodeArguments({ path, seekSeconds, filters, threads }: DecodeO
     .input(`file:${path}`)
     .inputOptions(...QUIET, ...WHITELIST_ARGUMENTS, ...decoding, ...seek)
     .outputOptions(...RAW_FRAMES)
-    .videoFilters([...filters])
+    .videoFilters(frameFilters(frames))
     .output('pipe:1');
   return composed(command);
+}
+
+function frameFilters({ select, size }: FrameOrder): string[] {
+  return [
+    `settb=1/${TICKS_PER_SECOND}`,
+    ...(select === null ? [] : [select]),
+    // Averages where it shrinks.
+    `scale=${size}:flags=area`,
+    'format=rgb24',
+    // Prints only the key that it has set itself: texts inside the file cannot pass for records.
+    'metadata=add:key=circumplex:value=1',
+    String.raw`metadata=print:key=circumplex:direct=1:file='pipe\:3'`,
+  ];
 }
 
 /** The library's own word for the list that it would start ffmpeg with. */

@@ -1,9 +1,12 @@
-/** Answers an HTTP server that asks for credentials: Digest (RFC 7616), which most cameras want, or Basic (RFC 7617). */
+/**
+ * Answers a server of HTTP, or of RTSP, which asks in the same way, for credentials: Digest (RFC 7616), which most cameras
+ * want, or Basic (RFC 7617).
+ */
 import { createHash, randomBytes } from 'node:crypto';
 import type { Credentials } from './address-syntax.ts';
 
-/** The value of the Authorization header for a GET of `path`; each call counts, since a nonce is used up. */
-export type Authorize = (path: string) => string;
+/** The value of the Authorization header for a request of `uri`; each call counts, since a nonce is used up. */
+export type Authorize = (method: string, uri: string) => string;
 
 /** Node's hashes by the names that servers use, the best first. */
 const HASHES: ReadonlyMap<string, string> = new Map([
@@ -46,10 +49,10 @@ function digest(wanted: Parameters, hash: string, credentials: Credentials, make
   const nonce = wanted.get('nonce') ?? '';
   const repeated = ['algorithm', 'opaque'].filter((name) => wanted.has(name));
   let count = 0;
-  return (path) => {
+  return (method, uri) => {
     const secret = hashed(user, realm, password);
-    const asked = hashed('GET', path);
-    const fields = [`username=${quote(user)}`, `realm=${quote(realm)}`, `nonce=${quote(nonce)}`, `uri=${quote(path)}`];
+    const asked = hashed(method, uri);
+    const fields = [`username=${quote(user)}`, `realm=${quote(realm)}`, `nonce=${quote(nonce)}`, `uri=${quote(uri)}`];
     // Servers of old want the algorithm without quotes.
     for (const name of repeated) {
       fields.push(`${name}=${name === 'opaque' ? quote(wanted.get(name)!) : wanted.get(name)}`);

@@ -63,7 +63,7 @@ export class Upstream {
     const { source } = this.#options;
     const isOfSource = address.credentials === null && sameOrigin(address, source);
     const credentials = isOfSource ? source.credentials : address.credentials;
-    const authorization = isOfSource ? this.#authorize?.(pathOf(address)) : undefined;
+    const authorization = isOfSource ? this.#authorize?.('GET', pathOf(address)) : undefined;
     const response = await this.#send(address, { range, authorization }, signal);
     const challenge = response.headers['www-authenticate'];
     if (response.statusCode !== 401 || challenge === undefined || credentials === null) return response;
@@ -71,7 +71,7 @@ export class Upstream {
     if (authorize === null) return response;
     response.destroy();
     if (isOfSource) this.#authorize = authorize;
-    return this.#send(address, { range, authorization: authorize(pathOf(address)) }, signal);
+    return this.#send(address, { range, authorization: authorize('GET', pathOf(address)) }, signal);
   }
 
   async #send(

@@ -4,6 +4,7 @@ export { type AddressGateOptions, createAddressGate } from './create-address-gat
 export { type Decoder, type DecoderOptions, openDecoder } from './decoder.ts';
 export { LiveClock } from './live-clock.ts';
 export { type LiveSource, type LiveSourceOptions, openLiveSource } from './live-source.ts';
+export type { MediaLimits } from './media-limits.ts';
 export { type MediaProcessCounts, mediaProcessCounts } from './media-process.ts';
 export { probeMedia } from './probe.ts';
 export { createUploads, type Uploads, type UploadsOptions, type UploadsStatistics } from './uploads.ts';

@@ -1,5 +1,8 @@
 /** What ffmpeg may use to read from an address, by the kind of the address. */
+import type { RtspTransport } from '../domain.ts';
 import type { AddressKind } from './address-gate.ts';
+import { CODEC_ARGUMENTS } from './decoders.ts';
+import { deviceFormat } from './device.ts';
 
 /** So long a source may be silent before ffmpeg gives up by itself: long after our own watchdog, which may have died. */
 const ORPHAN_TIMEOUT_US = '120000000';
@@ -17,8 +20,7 @@ const ACCESS: Readonly<Record<AddressKind, Access>> = {
   RTSP: {
     protocols: 'tcp,udp,rtp,tls',
     formats: 'rtsp,rtp,sdp,mpegts',
-    // TCP first, which passes firewalls and loses nothing; UDP where the server refuses it.
-    options: ['-rtsp_flags', 'prefer_tcp', '-timeout', ORPHAN_TIMEOUT_US],
+    options: ['-timeout', ORPHAN_TIMEOUT_US],
   },
   RTMP: {
     protocols: 'rtmp,rtmps,tcp,tls',
@@ -34,10 +36,21 @@ const ACCESS: Readonly<Record<AddressKind, Access>> = {
     // Where a redirect leads is for the address gate to judge.
     options: ['-max_redirects', '0', '-rw_timeout', ORPHAN_TIMEOUT_US],
   },
+  // A device is opened by its demuxer itself, so there is no protocol to allow. Nothing else than the demuxer of cameras
+  // looks at the name, which keeps it from being a file. An orphan ends at its next frame, which nobody takes.
+  DEVICE: { protocols: 'none', formats: deviceFormat(), options: ['-f', deviceFormat()] },
+};
+
+const RTSP_TRANSPORT_ARGUMENTS: Readonly<Record<RtspTransport, readonly string[]>> = {
+  // TCP first, which passes firewalls and loses nothing; UDP where the server refuses it.
+  AUTO: ['-rtsp_flags', 'prefer_tcp'],
+  TCP: ['-rtsp_transport', 'tcp'],
+  UDP: ['-rtsp_transport', 'udp'],
 };
 
 /** Options before the input: white-lists, transport, and a time-out for an ffmpeg that has lost its server. */
-export function accessArguments(kind: AddressKind): readonly string[] {
+export function accessArguments(kind: AddressKind, rtspTransport: RtspTransport): readonly string[] {
   const { protocols, formats, options } = ACCESS[kind];
-  return ['-protocol_whitelist', protocols, '-format_whitelist', formats, ...options];
+  const transport = kind === 'RTSP' ? RTSP_TRANSPORT_ARGUMENTS[rtspTransport] : [];
+  return ['-protocol_whitelist', protocols, '-format_whitelist', formats, ...CODEC_ARGUMENTS, ...options, ...transport];
 }

@@ -1,14 +1,16 @@
 /** A live source as raw frames: one connection, from its first picture to its loss. */
 import type { Readable } from 'node:stream';
-import type { Sampling } from '../domain.ts';
+import type { RtspTransport, Sampling } from '../domain.ts';
 import { AppError } from '../errors.ts';
-import type { OpenedAddress } from './address-gate.ts';
+import type { AddressKind, OpenedAddress } from './address-gate.ts';
+import { refusedDecoder, undecodable } from './decoders.ts';
 import { liveArguments } from './ffmpeg-arguments.ts';
 import { accessArguments } from './live-access.ts';
 import type { LiveClock } from './live-clock.ts';
 import { LiveReport, type Size } from './live-report.ts';
+import { type MediaLimits, UNLIMITED } from './media-limits.ts';
 import { aborted, MediaProcess } from './media-process.ts';
-import { gridOf, selectFilter, TICKS_PER_SECOND } from './sampling.ts';
+import { gridOf, selectFilter } from './sampling.ts';
 
 export interface LiveSourceOptions {
   readonly sampling: Sampling;
@@ -21,10 +23,14 @@ export interface LiveSourceOptions {
    * camera's would only be old.
    */
   readonly fromFirst: boolean;
+  /** For RTSP alone. Default AUTO. */
+  readonly rtspTransport?: RtspTransport;
   /** Gives the frames their times; it is told of the connection, and belongs to the stream. */
   readonly clock: LiveClock;
   /** The first picture must be there by then. Seconds, above 0. */
   readonly connectSeconds: number;
+  /** What ffmpeg may have of the machine. Default all of it. */
+  readonly limits?: MediaLimits;
   /** Kills ffmpeg when it fires. */
   readonly signal: AbortSignal;
 }
@@ -54,7 +60,7 @@ export interface LiveSource extends AsyncDisposable {
   readonly processId: number;
 }
 
-/** Errors: SOURCE_UNREACHABLE, FFMPEG_MISSING, OVERLOADED, ABORTED, and what the address's relay has refused. */
+/** Errors: SOURCE_UNREACHABLE, MEDIA_UNSUPPORTED, FFMPEG_MISSING, OVERLOADED, ABORTED, and what the address's relay has refused. */
 export async function openLiveSource(opened: OpenedAddress, options: LiveSourceOptions): Promise<LiveSource> {
   const source = await connect(opened, options, 'MEDIA');
   if (source !== 'TIMELESS') return source;
@@ -69,11 +75,12 @@ async function connect(
   options: LiveSourceOptions,
   times: 'MEDIA' | 'ARRIVAL',
 ): Promise<LiveSource | 'TIMELESS'> {
-  const { clock, connectSeconds } = options;
+  const { clock, connectSeconds, limits = UNLIMITED } = options;
   const report = new LiveReport({ mindsTimes: times === 'MEDIA' });
   const disposal = new AbortController();
   const signal = AbortSignal.any([options.signal, disposal.signal]);
   const ffmpeg = await MediaProcess.start('ffmpeg', argumentsFor(opened, options, times), {
+    limits,
     sidePipe: true,
     signal,
     onLine: (line) => report.line(line),
@@ -93,7 +100,7 @@ async function connect(
     if (opened.refusal !== undefined) throw opened.refusal;
     throw late
       ? unreachable(`The source showed no picture within ${connectSeconds} s.`, await complaintsOf(ffmpeg))
-      : unreachable(...(await whyNotOpened(ffmpeg)));
+      : await notOpened(ffmpeg, opened.kind);
   }
   clock.connected();
   const ended = ffmpeg.closed.then(({ code, signal: killedBy }) => {
@@ -125,34 +132,47 @@ async function connect(
 
 function argumentsFor(
   { kind, inputUrl }: OpenedAddress,
-  { sampling, maxSidePixels, maxWidthPixels, fromFirst }: LiveSourceOptions,
+  { sampling, maxSidePixels, maxWidthPixels, fromFirst, rtspTransport = 'AUTO' }: LiveSourceOptions,
   times: 'MEDIA' | 'ARRIVAL',
 ): readonly string[] {
   const select = selectFilter(gridOf(sampling, { startSeconds: 0 }), null);
   const widest = Math.min(maxSidePixels, maxWidthPixels ?? maxSidePixels);
   // Wide pixels become square ones. What the source changes to later ffmpeg scales to the size of the first picture.
   const shrink = `min(1,min(${widest}/(iw*sar),${maxSidePixels}/ih))`;
-  const filters = [
-    `settb=1/${TICKS_PER_SECOND}`,
-    ...(select === null ? [] : [select]),
-    `scale=w='max(1,round(iw*sar*${shrink}))':h='max(1,round(ih*${shrink}))':flags=area`,
-    'format=rgb24',
-    'metadata=add:key=circumplex:value=1',
-    String.raw`metadata=print:key=circumplex:direct=1:file='pipe\:3'`,
-  ];
+  const size = `w='max(1,round(iw*sar*${shrink}))':h='max(1,round(ih*${shrink}))'`;
   const arrival = times === 'ARRIVAL' ? ['-use_wallclock_as_timestamps', '1'] : [];
-  return liveArguments({ inputUrl, access: [...accessArguments(kind), ...arrival], fromFirst, filters });
+  return liveArguments({
+    inputUrl,
+    access: [...accessArguments(kind, rtspTransport), ...arrival],
+    fromFirst,
+    select,
+    size,
+  });
 }
 
-async function whyNotOpened(ffmpeg: MediaProcess): Promise<[string, Error]> {
+async function notOpened(ffmpeg: MediaProcess, kind: AddressKind): Promise<AppError> {
   const cause = await complaintsOf(ffmpeg);
   const text = ffmpeg.complaints.text();
-  if (/401|Unauthorized|authentication/i.test(text))
-    return ['The source refused the credentials of the address.', cause];
-  if (/404|Not Found/i.test(text)) return ['The source has nothing at this address (404).', cause];
-  if (/refused/i.test(text)) return ['The source refused the connection.', cause];
-  if (/matches no streams/i.test(text)) return ['The source sends no video.', cause];
-  return ['The source could not be opened as a video.', cause];
+  // Those of sound are refused in passing.
+  const decoder = /opening decoder/i.test(text) ? refusedDecoder(text) : null;
+  if (decoder !== null) return undecodable(decoder, cause);
+  // A stream of weeks is not given up over it: what was sent may have been garbage, or ffmpeg's memory worn out.
+  const tooCostly = ffmpeg.limitHit(await ffmpeg.closed);
+  return unreachable(tooCostly?.message ?? whyNotOpened(kind, text), cause);
+}
+
+function whyNotOpened(kind: AddressKind, text: string): string {
+  if (kind === 'DEVICE') {
+    if (/no such|not found/i.test(text)) return 'This machine has no such device.';
+    if (/busy/i.test(text)) return 'The device is in use by another program.';
+    if (/permission|denied/i.test(text)) return 'The server may not read the device.';
+    return 'The device could not be opened as a camera.';
+  }
+  if (/401|Unauthorized|authentication/i.test(text)) return 'The source refused the credentials of the address.';
+  if (/404|Not Found/i.test(text)) return 'The source has nothing at this address (404).';
+  if (/refused/i.test(text)) return 'The source refused the connection.';
+  if (/matches no streams/i.test(text)) return 'The source sends no video.';
+  return 'The source could not be opened as a video.';
 }
 
 async function complaintsOf(ffmpeg: MediaProcess): Promise<Error> {

@@ -1,11 +1,13 @@
-/** A running ffmpeg or ffprobe: started without the server's environment, ended for certain, its complaints bounded. */
+/** A running ffmpeg or ffprobe: without the server's environment, under limits, ended for certain, its complaints bounded. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { AppError } from '../errors.ts';
 import { Complaints } from './complaints.ts';
+import { isOnPath, limitedCommand, limitHit, type MediaExit, type MediaLimits } from './media-limits.ts';
 
 export interface MediaProcessOptions {
+  readonly limits: MediaLimits;
   /** Opens descriptor 3 of the process as a second output. */
   readonly sidePipe?: boolean;
   /** Told of each line of its standard error, as it comes. Must not throw. */
@@ -17,12 +19,6 @@ export interface MediaProcessOptions {
 interface Pipes {
   readonly output: Readable;
   readonly side: Readable | null;
-}
-
-/** How a process ended: its code, or the signal that killed it. */
-export interface MediaExit {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
 }
 
 /** ffmpeg and ffprobe processes of this process, whoever owns them. */
@@ -50,10 +46,14 @@ export class MediaProcess implements AsyncDisposable {
   /** Settles, never rejects, when the process is gone, whatever of its output is still unread. */
   readonly exited: Promise<unknown>;
   readonly #child: ChildProcess;
+  readonly #limits: MediaLimits;
+  readonly #startedAtMs = performance.now();
+  #endedAtMs = Number.NaN;
 
-  private constructor(child: ChildProcess, pipes: Pipes, onLine?: (line: string) => void) {
+  private constructor(child: ChildProcess, pipes: Pipes, { limits, onLine }: MediaProcessOptions) {
     const { output, side } = pipes;
     this.#child = child;
+    this.#limits = limits;
     this.complaints = new Complaints(onLine);
     this.output = output;
     this.side = side;
@@ -61,6 +61,9 @@ export class MediaProcess implements AsyncDisposable {
     // Node throws away what a process leaves in pipes that nobody reads yet when it exits; a listener keeps it.
     for (const pipe of [output, side]) pipe?.on('readable', nothing).on('error', nothing);
     this.exited = new Promise((resolve) => child.once('exit', resolve).once('error', resolve));
+    child.once('exit', () => {
+      this.#endedAtMs = performance.now();
+    });
     this.closed = new Promise((resolve) => {
       child.once('close', (code, signal) => {
         this.complaints.end();
@@ -73,10 +76,13 @@ export class MediaProcess implements AsyncDisposable {
   static async start(
     program: 'ffmpeg' | 'ffprobe',
     args: readonly string[],
-    { sidePipe = false, onLine, signal }: MediaProcessOptions = {},
+    options: MediaProcessOptions,
   ): Promise<MediaProcess> {
+    const { sidePipe = false, signal } = options;
+    if (!(await isOnPath(program))) throw notStarted(program);
     if (signal?.aborted) throw aborted(signal);
-    const child = spawn(program, args, {
+    const [command, ...words] = limitedCommand(program, args, options.limits);
+    const child = spawn(command!, words, {
       stdio: ['ignore', 'pipe', 'pipe', sidePipe ? 'pipe' : 'ignore'],
       // Its input is hostile until proven otherwise; keys and addresses of the server are none of its business.
       env: { PATH: process.env.PATH },
@@ -85,7 +91,7 @@ export class MediaProcess implements AsyncDisposable {
     const running = new MediaProcess(
       child,
       { output: child.stdout!, side: sidePipe ? (child.stdio[3] as Readable) : null },
-      onLine,
+      options,
     );
     try {
       await once(child, 'spawn');
@@ -119,6 +125,16 @@ export class MediaProcess implements AsyncDisposable {
     return (this.output as Readable & { readonly bytesRead: number }).bytesRead;
   }
 
+  /** MEDIA_TOO_COSTLY where a process that has ended, killed by none of us, ran into one of its limits. */
+  limitHit(exit: MediaExit): AppError | null {
+    return limitHit({
+      limits: this.#limits,
+      exit,
+      elapsedSeconds: (this.#endedAtMs - this.#startedAtMs) / 1000,
+      complaints: this.complaints.text(),
+    });
+  }
+
   /** Does not wait. ffmpeg answers SIGTERM only between two packets, and not at all while its output is blocked. */
   kill(): void {
     this.#child.kill('SIGKILL');
@@ -138,8 +154,8 @@ export function aborted(signal: AbortSignal): AppError {
   return new AppError('ABORTED', 'The work on the medium was ended before it was done.', { cause: signal.reason });
 }
 
-function notStarted(program: string, cause: unknown): AppError {
-  const { code } = cause as { readonly code?: unknown };
+function notStarted(program: string, cause?: unknown): AppError {
+  const code = (cause as { readonly code?: unknown } | undefined)?.code;
   if (code === 'EAGAIN' || code === 'EMFILE' || code === 'ENFILE') {
     return new AppError('OVERLOADED', 'The system has no room for another process; try again later.', { cause });
   }

@@ -1,4 +1,5 @@
 /** What ffmpeg and ffprobe may open: files of this machine in a few containers, and nothing that points elsewhere. */
+import { CODEC_ARGUMENTS } from './decoders.ts';
 
 /**
  * The one protocol. Playlists and reference tracks inside an innocent-looking file could otherwise make ffmpeg fetch
@@ -12,12 +13,13 @@ const PROTOCOL_WHITELIST = 'file';
  */
 const FORMAT_WHITELIST = 'mov,matroska,avi,mpegts,mpeg,flv,ogg,asf';
 
-/** Both lists as ffmpeg and ffprobe take them, before the input they are about. */
+/** The lists as ffmpeg and ffprobe take them, before the input they are about. */
 export const WHITELIST_ARGUMENTS: readonly string[] = [
   '-protocol_whitelist',
   PROTOCOL_WHITELIST,
   '-format_whitelist',
   FORMAT_WHITELIST,
+  ...CODEC_ARGUMENTS,
 ];
 
 /** Bounds what a file can make the decoder allocate for one picture: 8192 x 8192, twice the pixels of 8K video. */

@@ -2,38 +2,51 @@
 import { open } from 'node:fs/promises';
 import type { MediaFacts } from '../domain.ts';
 import { AppError } from '../errors.ts';
+import { refusedDecoder, undecodable } from './decoders.ts';
+import { type MediaLimits, UNLIMITED } from './media-limits.ts';
 import { aborted, MediaProcess } from './media-process.ts';
 import * as policy from './policy.ts';
 import { factsOfReport } from './probe-report.ts';
 
 /** A healthy header takes some 50 ms; what needs longer is made to keep us busy. */
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_SECONDS = 30;
 /** A track takes about 2 KB of JSON; files with thousands of tracks are not videos that people send. */
 const MAX_REPORT_BYTES = 4 * 1024 * 1024;
 
+export interface ProbeOptions {
+  /** The address space of ffprobe; its time is limited in any case. Default no limit. */
+  readonly limits?: MediaLimits;
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Reads a file's header. Width and height are upright and of square pixels, as a player shows them. Errors:
- * MEDIA_UNSUPPORTED (empty, no medium, or a container that is not taken), MEDIA_WITHOUT_VIDEO (also when its only picture
- * is a cover), MEDIA_BLOCKED (a playlist, under whatever name), MEDIA_DAMAGED, NOT_FOUND, FFMPEG_MISSING, ABORTED.
+ * MEDIA_UNSUPPORTED (empty, no medium, or a container or coding that is not taken), MEDIA_WITHOUT_VIDEO (also when its
+ * only picture is a cover), MEDIA_BLOCKED (a playlist, under whatever name), MEDIA_TOO_COSTLY, MEDIA_DAMAGED, NOT_FOUND,
+ * FFMPEG_MISSING, ABORTED.
  */
-export async function probeMedia(path: string, options: { readonly signal?: AbortSignal } = {}): Promise<MediaFacts> {
+export async function probeMedia(path: string, options: ProbeOptions = {}): Promise<MediaFacts> {
   const { head, sizeBytes } = await readHead(path);
   if (head === 'EMPTY') throw new AppError('MEDIA_UNSUPPORTED', 'The file is empty.');
   if (head === 'POINTER') throw blocked();
 
-  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const timeout = AbortSignal.timeout(TIMEOUT_SECONDS * 1000);
   const signal = options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]);
   const args = [...REPORT_ARGUMENTS, ...policy.WHITELIST_ARGUMENTS, '-i', `file:${path}`];
-  await using ffprobe = await MediaProcess.start('ffprobe', args, { signal });
+  await using ffprobe = await MediaProcess.start('ffprobe', args, {
+    // The time-out ends it before; this one ends an ffprobe that has lost its server.
+    limits: { ...(options.limits ?? UNLIMITED), cpuSeconds: TIMEOUT_SECONDS },
+    signal,
+  });
   const report = await readReport(ffprobe);
-  const { code } = await ffprobe.closed;
+  const exit = await ffprobe.closed;
   if (options.signal?.aborted) throw aborted(options.signal);
   const complaints = ffprobe.complaints.text();
   const cause = new Error(`ffprobe: ${complaints}`);
   if (timeout.aborted) {
     throw new AppError('MEDIA_DAMAGED', 'The header of the file could not be read in half a minute.', { cause });
   }
-  if (code !== 0) throw unreadable(head, complaints, cause);
+  if (exit.code !== 0) throw ffprobe.limitHit(exit) ?? unreadable(head, complaints, cause);
   return factsOfReport(report, sizeBytes);
 }
 
@@ -72,6 +85,8 @@ async function readReport(ffprobe: MediaProcess): Promise<string> {
 }
 
 function unreadable(head: policy.HeadKind, complaints: string, cause: Error): AppError {
+  const decoder = refusedDecoder(complaints);
+  if (decoder !== null) return undecodable(decoder, cause);
   const refused = /^\[([\w,]+) @ [^\]]*\] .*not on whitelist/im.exec(complaints)?.[1];
   const kind = refused === undefined ? null : policy.kindOfRefusedFormat(refused);
   if (kind === 'POINTER') return blocked(cause);

@@ -1,11 +1,11 @@
 /**
  * Stands between ffmpeg and a server of RTSP, RTSPS or RTMPS, on loopback, for one opened address. It connects to the
  * pinned address alone, speaks TLS with a certificate that is checked against the name (ffmpeg 5.1 checks none for
- * RTSPS, and could not, knowing only the address), and reads RTSP answers by {@link RtspGuard}.
+ * RTSPS, and could not, knowing only the address), judges RTSP answers by {@link guarded}, and logs in by {@link RtspLogin}.
  */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
-import { PassThrough } from 'node:stream';
+import { PassThrough, type Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { connect as connectTls } from 'node:tls';
 import { AppError, toAppError } from '../errors.ts';
@@ -13,7 +13,9 @@ import { ClosingStack } from '../flow/index.ts';
 import type { OpenedAddress } from './address-gate.ts';
 import { type ParsedAddress, refused } from './address-syntax.ts';
 import { listenOnLoopback } from './listen-on-loopback.ts';
-import { RtspGuard } from './rtsp-guard.ts';
+import { guarded } from './rtsp-guard.ts';
+import { RtspLogin } from './rtsp-login.ts';
+import { RtspMessages } from './rtsp-messages.ts';
 
 export interface SocketRelayOptions {
   readonly source: ParsedAddress;
@@ -43,7 +45,9 @@ export class SocketRelay implements AsyncDisposable {
     this.#options = options;
     const { kind, userInfo, path, query } = options.source;
     const { port } = server.address() as AddressInfo;
-    this.inputUrl = `${kind.toLowerCase()}://${userInfo}127.0.0.1:${port}${path}${query}`;
+    // RTMP has several ways to log in, which are ffmpeg's business.
+    const login = kind === 'RTSP' ? '' : userInfo;
+    this.inputUrl = `${kind.toLowerCase()}://${login}127.0.0.1:${port}${path}${query}`;
     server.maxConnections = MAX_CONNECTIONS;
     server.on('connection', (client) => {
       const serving = this.#serve(client).finally(() => this.#serving.delete(serving));
@@ -76,9 +80,9 @@ export class SocketRelay implements AsyncDisposable {
       await once(upstream, this.#options.source.secure ? 'secureConnect' : 'connect', { signal: ready });
       const ended = new AbortController();
       const either = AbortSignal.any([signal, ended.signal]);
-      const answers = this.#options.source.kind === 'RTSP' ? this.#guard() : new PassThrough();
+      const { requests, answers } = this.#between();
       await Promise.all([
-        pipeline(client, upstream, { signal: either }).finally(() => ended.abort()),
+        pipeline(client, requests, upstream, { signal: either }).finally(() => ended.abort()),
         pipeline(upstream, answers, client, { signal: either }).finally(() => ended.abort()),
       ]);
     } catch (thrown) {
@@ -100,9 +104,21 @@ export class SocketRelay implements AsyncDisposable {
     return socket.on('error', () => {}).setNoDelay();
   }
 
-  #guard(): RtspGuard {
-    const { sourceIp } = this.#options;
-    return new RtspGuard({ serverIp: sourceIp, redirect: (location) => this.#redirect(location) });
+  /** What stands in the two ways of a connection. */
+  #between(): { readonly requests: Transform; readonly answers: Transform } {
+    const { source, sourceIp } = this.#options;
+    if (source.kind !== 'RTSP') return { requests: new PassThrough(), answers: new PassThrough() };
+    const guard = { serverIp: sourceIp, redirect: (location: string) => this.#redirect(location) };
+    const login = source.credentials === null ? null : new RtspLogin(source.credentials);
+    if (login === null) return { requests: new PassThrough(), answers: new RtspMessages((one) => guarded(one, guard)) };
+    const requests = new RtspMessages(async (message) => login.outgoing(message));
+    const answers = new RtspMessages(async (message) => {
+      const next = login.incoming(message);
+      if ('pass' in next) return guarded(next.pass, guard);
+      requests.insert(next.send);
+      return null;
+    });
+    return { requests, answers };
   }
 
   async #redirect(location: string): Promise<string> {

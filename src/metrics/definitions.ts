@@ -112,8 +112,15 @@ const SCORING: readonly Definition[] = [
     scored: pipeline.imagesDone,
     failed: pipeline.imagesFailed,
   })),
-  histogram('circumplex_frame_latency_seconds', 'From the decoding of a frame to its estimate.', ({ pipeline }) =>
-    inSeconds(pipeline.frameLatencyMs),
+  histograms(
+    'circumplex_frame_latency_seconds',
+    'From the decoding of a frame, or its arrival from a live source or a client, to its estimate.',
+    'source',
+    ({ pipeline: { frameLatencyMs } }) => ({
+      file: inSeconds(frameLatencyMs.FILE),
+      live: inSeconds(frameLatencyMs.LIVE),
+      push: inSeconds(frameLatencyMs.PUSH),
+    }),
   ),
   histogram(
     'circumplex_image_latency_seconds',
@@ -122,6 +129,39 @@ const SCORING: readonly Definition[] = [
   ),
   gauge('circumplex_jobs_running', 'Streams at work.', ({ pipeline }) => pipeline.jobsRunning),
   gauge('circumplex_images_running', 'Still pictures at work.', ({ pipeline }) => pipeline.imagesInFlight),
+];
+
+const LIVE: readonly Definition[] = [
+  gauges(
+    'circumplex_live_streams',
+    'Open streams that the server reads from a source, by how they stand to it.',
+    'status',
+    ({ pipeline }) => pipeline.live.streams,
+  ),
+  gauge(
+    'circumplex_live_places_taken',
+    'Open live and pushed streams, of MAX_LIVE_STREAMS.',
+    ({ pipeline }) => pipeline.liveStreams,
+  ),
+  counter(
+    'circumplex_live_reconnects_total',
+    'Times that frames came again after a source had been lost.',
+    ({ pipeline }) => pipeline.live.reconnects,
+  ),
+  counter(
+    'circumplex_live_stalls_total',
+    'Times that a source fell silent for STALL_SECONDS.',
+    ({ pipeline }) => pipeline.live.stalls,
+  ),
+  {
+    name: 'circumplex_live_frames_total',
+    help: 'Frames of live sources: scored, and skipped because newer ones had come.',
+    type: 'counter',
+    samples: ({ pipeline }) =>
+      Object.entries(pipeline.live.frames).flatMap(([delivery, frames]) =>
+        Object.entries(frames).map(([outcome, value]) => ({ labels: { delivery, outcome }, value })),
+      ),
+  },
 ];
 
 const QUEUES: readonly Definition[] = [
@@ -139,13 +179,14 @@ const QUEUES: readonly Definition[] = [
   ),
   counters(
     'circumplex_queue_refusals_total',
-    'Work that was refused with OVERLOADED because a queue was full.',
+    'Work that was refused with OVERLOADED because a queue was full, or all places for live streams taken.',
     'queue',
-    ({ pipeline: { vision, jobsRefused, imagesRefused } }) => ({
+    ({ pipeline: { vision, jobsRefused, imagesRefused, liveStreamsRefused } }) => ({
       find: vision.find.refused,
       read: vision.read.refused,
       jobs: jobsRefused,
       images: imagesRefused,
+      live: liveStreamsRefused,
     }),
   ),
   histograms(
@@ -293,7 +334,15 @@ const PROCESS: readonly Definition[] = [
   ),
 ];
 
-export const DEFINITIONS: readonly Definition[] = [...SCORING, ...QUEUES, ...WORKERS, ...STORE, ...TRAFFIC, ...PROCESS];
+export const DEFINITIONS: readonly Definition[] = [
+  ...SCORING,
+  ...LIVE,
+  ...QUEUES,
+  ...WORKERS,
+  ...STORE,
+  ...TRAFFIC,
+  ...PROCESS,
+];
 
 function inSeconds({ bounds, counts, sum }: HistogramSnapshot): HistogramSnapshot {
   return { bounds: bounds.map((ms) => ms / 1000), counts, sum: sum / 1000 };

@@ -11,7 +11,7 @@ import { probeMedia } from '../ingest/index.ts';
 import { analyzeImage } from './analyze-images.ts';
 import { looksLikePicture, PICTURE_HEAD_BYTES } from './picture-kind.ts';
 import { scoreFrames } from './score-frames.ts';
-import { openVideoFrames } from './video-frames.ts';
+import { mediaLimits, openVideoFrames } from './video-frames.ts';
 import { addWarnings } from './warnings.ts';
 
 export interface FileAnalysisOptions {
@@ -36,18 +36,18 @@ export interface FileAnalysis {
 
 /**
  * Looks what the file is and makes it ready. Errors: NOT_FOUND, BAD_INPUT (a folder), MEDIA_UNSUPPORTED, MEDIA_DAMAGED,
- * MEDIA_WITHOUT_VIDEO, MEDIA_BLOCKED, FFMPEG_MISSING, ABORTED.
+ * MEDIA_WITHOUT_VIDEO, MEDIA_BLOCKED, MEDIA_TOO_COSTLY, FFMPEG_MISSING, ABORTED.
  */
 export async function analyzeFile(path: string, options: FileAnalysisOptions): Promise<FileAnalysis> {
   if (looksLikePicture(await readHead(path))) {
     return { media: null, frames: pictureFrames(path, options), warnings: () => [] };
   }
-  const media = await probeMedia(path, { signal: options.signal });
+  const media = await probeMedia(path, { limits: mediaLimits(options.config), signal: options.signal });
   let failed: readonly StreamWarning[] = [];
   const video = openVideoFrames(path, {
     media,
     sampling: options.sampling,
-    maxSidePixels: options.config.maxFrameSidePixels,
+    config: options.config,
     signal: options.signal,
   });
   async function* frames(): AsyncGenerator<FrameEstimate, void, undefined> {

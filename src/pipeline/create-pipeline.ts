@@ -13,10 +13,11 @@ import { PipelineCounters } from './counters.ts';
 import { FrameAllowance } from './frame-allowance.ts';
 import { finishStream, hasEnded } from './job.ts';
 import { LiveStreams } from './live-streams.ts';
+import { OpenJobs } from './open-jobs.ts';
 import { progressAtRest } from './progress.ts';
 import { PushStreams } from './push-streams.ts';
 import { startRetention } from './retention.ts';
-import type { ScoredFrame } from './score-frames.ts';
+import type { ScoringParts } from './score-stream.ts';
 import type { AnalyzeImagesOptions, PictureInput, Pipeline, VideoInput } from './types.ts';
 import { VideoIntake } from './video-intake.ts';
 import { VideoJobs } from './video-jobs.ts';
@@ -44,7 +45,7 @@ const SWEEP_INTERVAL_MS = 10 * 60 * 1000;
 export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
   const { config, store, hub, vision, uploads, log } = parts;
   const counters = new PipelineCounters();
-  const frameStored = (scored: ScoredFrame): void => counters.frameStored(scored);
+  const frameStored: ScoringParts['frameStored'] = (scored, stream) => counters.frameStored(scored, stream);
   const allowance = new FrameAllowance({ store, maxFramesOf: parts.maxFramesOf ?? (() => Number.POSITIVE_INFINITY) });
   const places = new Places(
     config.maxLiveStreams,
@@ -54,9 +55,17 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
         `${config.maxLiveStreams} live streams are open already (MAX_LIVE_STREAMS); stop one, or try again later.`,
       ),
   );
-  const jobs = new VideoJobs({ ...parts, frameStored, allowance });
-  const live = new LiveStreams({ ...parts, places, frameStored, allowance });
-  const pushed = new PushStreams({ ...parts, places, frameStored, allowance });
+  const open = new OpenJobs(parts);
+  const jobs = new VideoJobs({ ...parts, open, frameStored, allowance });
+  const live = new LiveStreams({
+    ...parts,
+    open,
+    places,
+    frameStored,
+    allowance,
+    changed: (id, status) => counters.liveChanged(id, status),
+  });
+  const pushed = new PushStreams({ ...parts, open, places, frameStored, allowance });
   const intake = new VideoIntake({ config, store, hub, uploads, jobs });
   const closing = new AbortController();
   const images = createLimiter({
@@ -105,7 +114,7 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
   }
 
   async function stopStream(id: string): Promise<StreamRecord> {
-    await Promise.all([jobs, live, pushed].map((streams) => streams.stop(id)));
+    await open.stop(id);
     const stream = await existing(id);
     // A stream without a job and without an end: its end could not be stored at the time.
     return hasEnded(stream) ? stream : finishStream(parts, { id }, { status: 'STOPPED' });
@@ -140,9 +149,7 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
       return deleted;
     },
     async progress(id) {
-      const now = jobs.progress(id) ?? live.progress(id) ?? pushed.progress(id);
-      if (now !== null) return now;
-      return progressAtRest(await existing(id), await store.progress(id));
+      return open.progress(id) ?? progressAtRest(await existing(id), await store.progress(id));
     },
     async *subscribeFrames(streamId, options = {}) {
       await existing(streamId);
@@ -171,7 +178,7 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
     async [Symbol.asyncDispose]() {
       clearInterval(sweeping);
       closing.abort(new AppError('ABORTED', 'The server is stopping; try again when it is back.'));
-      await Promise.all([jobs, live, pushed, retention].map((part) => part[Symbol.asyncDispose]()));
+      await Promise.all([open, retention].map((part) => part[Symbol.asyncDispose]()));
     },
   };
 

@@ -1,6 +1,6 @@
 /** A live source as a source of frames that survives its losses: connect, read, lose, wait, connect again. */
 import type { Config } from '../config.ts';
-import type { LiveState, RgbImage, Sampling } from '../domain.ts';
+import type { LiveState, RgbImage, RtspTransport, Sampling } from '../domain.ts';
 import { AppError, toAppError } from '../errors.ts';
 import { backoffMs, pause, settlesWithin } from '../flow/index.ts';
 import { readFrames, type TimedImage } from '../frames/index.ts';
@@ -22,8 +22,12 @@ export interface LiveFramesOptions {
   readonly maxWidthPixels: number | null;
   /** Whether the very first frames of each connection are wanted. */
   readonly fromFirst: boolean;
+  readonly rtspTransport: RtspTransport;
   readonly clock: LiveClock;
-  readonly limits: Pick<Config, 'connectSeconds' | 'stallSeconds' | 'reconnectAttempts' | 'reconnectMaxSeconds'>;
+  readonly limits: Pick<
+    Config,
+    'connectSeconds' | 'stallSeconds' | 'reconnectAttempts' | 'reconnectMaxSeconds' | 'mediaMemoryBytes'
+  >;
   /** Told of each change, and waited for. What it throws ends the frames. */
   readonly report: (state: LiveState) => Promise<void>;
   /** With the stream's id in it. */
@@ -49,7 +53,7 @@ const FRAMES_MISSED = 3;
 
 /**
  * Ends when a source that has an end was read to it, or `signal` fires; ffmpeg is gone by then. Errors: SOURCE_UNREACHABLE
- * when too many tries in a row have brought no frame; at once ADDRESS_REFUSED, FFMPEG_MISSING and whatever else will not
+ * when too many tries in a row have brought no frame; at once ADDRESS_REFUSED, MEDIA_UNSUPPORTED, FFMPEG_MISSING and whatever else will not
  * change by waiting.
  */
 export async function* liveFrames(options: LiveFramesOptions): AsyncGenerator<LiveImage, void, undefined> {
@@ -88,7 +92,13 @@ export async function* liveFrames(options: LiveFramesOptions): AsyncGenerator<Li
 async function* oneConnection(options: LiveFramesOptions): AsyncGenerator<LiveImage, void, undefined> {
   const { limits, report } = options;
   await using opened = await openAddress(options);
-  await using source = await openLiveSource(opened, { ...options, connectSeconds: limits.connectSeconds });
+  await using source = await openLiveSource(opened, {
+    ...options,
+    connectSeconds: limits.connectSeconds,
+    // No processor time: a stream runs for weeks, its one decoding thread takes a core at most, and the watch over the age
+    // of its frames ends one that only computes.
+    limits: { memoryBytes: limits.mediaMemoryBytes, cpuSeconds: 0 },
+  });
   let running = false;
   for await (const { ptsSeconds, image } of watched(source, options)) {
     const [capturedAt, arrivedAtMs] = [new Date(), performance.now()];

@@ -2,7 +2,8 @@
 import type { Config } from '../config.ts';
 import type { LiveFacts, Sampling } from '../domain.ts';
 import { AppError } from '../errors.ts';
-import { checkNumber, checkSampling, checkWords } from './stream-words.ts';
+import type { CheckedAddress } from '../ingest/index.ts';
+import { checkNumber, checkSampling, checkWords, MAX_NAME_LENGTH } from './stream-words.ts';
 import type { LiveInput, OpenInput } from './types.ts';
 
 /** Fast enough to follow a face's expression, and slow enough for several streams on two cores. */
@@ -14,7 +15,6 @@ export interface CheckedInput {
   readonly name: string;
   readonly labels: readonly string[];
   readonly retentionDays: number | null;
-  /** Without its address, which is for the address gate to judge. */
   readonly live: LiveFacts;
 }
 
@@ -31,6 +31,7 @@ export function checkOpenInput(input: OpenInput, settings: Settings): CheckedInp
   const live: LiveFacts = {
     address: null,
     delivery: 'EVERY',
+    rtspTransport: 'AUTO',
     maxWidthPixels,
     smoothingSeconds,
     trackMissSeconds,
@@ -40,15 +41,21 @@ export function checkOpenInput(input: OpenInput, settings: Settings): CheckedInp
   return { ...checkWords(input), live };
 }
 
-/** `input` with the name that it is to have. Errors: BAD_INPUT. */
+/** What is asked of an address. Errors: BAD_INPUT. */
 export function checkLiveInput(
-  input: LiveInput & OpenInput,
+  asked: LiveInput,
+  { kind, shownUrl }: CheckedAddress,
   settings: Settings,
 ): CheckedInput & { readonly sampling: Sampling } {
+  const input = { ...asked, name: asked.name ?? shownUrl.slice(0, MAX_NAME_LENGTH) };
   const sampling: Sampling = { kind: 'RATE', framesPerSecond: input.framesPerSecond ?? LIVE_FRAMES_PER_SECOND };
   checkSampling(sampling);
+  const { delivery = 'LATEST', rtspTransport = 'AUTO' } = input;
+  if (rtspTransport !== 'AUTO' && kind !== 'RTSP') {
+    throw new AppError('BAD_INPUT', 'rtspTransport is for addresses of RTSP alone; leave it out.');
+  }
   const { live, ...words } = checkOpenInput(input, settings);
-  return { ...words, sampling, live: { ...live, delivery: input.delivery ?? 'LATEST' } };
+  return { ...words, sampling, live: { ...live, address: shownUrl, delivery, rtspTransport } };
 }
 
 function given({ smoothingSeconds, trackMissSeconds }: OpenInput): Partial<Settings> {

@@ -20,9 +20,12 @@ export interface LiveJobParts extends ScoringParts {
     | 'stallSeconds'
     | 'reconnectAttempts'
     | 'reconnectMaxSeconds'
+    | 'mediaMemoryBytes'
   >;
   readonly gate: AddressGate;
   readonly log: Log;
+  /** Told of each change of a stream's state once it is stored, and `null` when the stream is not open any more. */
+  readonly changed?: (id: string, status: LiveState['status'] | null) => void;
 }
 
 export interface LiveJobRun {
@@ -48,7 +51,7 @@ const LIVE_FRAMES_IN_FLIGHT = 2;
 export async function runLiveJob(parts: LiveJobParts, run: LiveJobRun): Promise<void> {
   const { config, store, gate } = parts;
   const { stream, stop } = run;
-  const { delivery, maxWidthPixels, smoothingSeconds, trackMissSeconds } = stream.live;
+  const { delivery, rtspTransport, maxWidthPixels, smoothingSeconds, trackMissSeconds } = stream.live;
   const report = reporter(parts, stream);
   // Whatever it was when an earlier run ended, it is not connected now.
   if (stream.status !== 'CONNECTING') await report({ status: 'CONNECTING' });
@@ -71,6 +74,7 @@ export async function runLiveJob(parts: LiveJobParts, run: LiveJobRun): Promise<
         maxSidePixels: config.maxFrameSidePixels,
         maxWidthPixels,
         fromFirst: delivery === 'EVERY',
+        rtspTransport,
         clock: new LiveClock({ openedAtMs: stream.createdAt.getTime(), lastPtsSeconds: past.lastPtsSeconds }),
         limits: config,
         report,
@@ -111,7 +115,7 @@ async function* numbered(
 
 /** Stores and publishes each change of a live stream. */
 function reporter(
-  { store, hub, log }: LiveJobParts,
+  { store, hub, log, changed }: LiveJobParts,
   stream: LiveJobRun['stream'],
 ): (state: LiveState) => Promise<void> {
   let { live, startedAt } = stream;
@@ -123,7 +127,9 @@ function reporter(
       reconnects: live.reconnects + (isBack ? 1 : 0),
     };
     if (state.status === 'RUNNING') startedAt ??= new Date();
-    hub.publishStatus(await store.updateStream(stream.id, { status: state.status, live, startedAt }));
+    const stored = await store.updateStream(stream.id, { status: state.status, live, startedAt });
+    changed?.(stream.id, state.status);
+    hub.publishStatus(stored);
     log.info({ streamId: stream.id, status: state.status }, 'stream has changed');
   };
 }

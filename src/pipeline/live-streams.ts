@@ -1,25 +1,24 @@
-/** The live streams that are open: taken in, run until they end, taken up again after a restart. */
+/** Live streams: taken in, run until they end, taken up again after a restart. */
 import { randomUUID } from 'node:crypto';
 import type { Config } from '../config.ts';
 import type { StreamRecord } from '../domain.ts';
 import { AppError } from '../errors.ts';
 import type { Places } from '../flow/index.ts';
-import { carryOut, type EndingParts, Job, SHUTDOWN_GRACE_SHARE, STOP_GRACE_MS } from './job.ts';
+import { Job } from './job.ts';
 import { checkLiveInput } from './live-input.ts';
 import { type LiveJobParts, runLiveJob } from './live-job.ts';
-import { MAX_NAME_LENGTH } from './stream-words.ts';
+import type { OpenJobs } from './open-jobs.ts';
 import { throughFaults } from './through-faults.ts';
-import type { LiveInput, StreamProgress } from './types.ts';
+import type { LiveInput } from './types.ts';
 
-export interface LiveStreamsParts extends LiveJobParts, EndingParts {
-  readonly config: LiveJobParts['config'] & Pick<Config, 'smoothingSeconds' | 'trackMissSeconds' | 'shutdownSeconds'>;
+export interface LiveStreamsParts extends LiveJobParts {
+  readonly config: LiveJobParts['config'] & Pick<Config, 'smoothingSeconds' | 'trackMissSeconds'>;
+  readonly open: OpenJobs;
   readonly places: Places;
 }
 
-export class LiveStreams implements AsyncDisposable {
+export class LiveStreams {
   readonly #parts: LiveStreamsParts;
-  readonly #jobs = new Map<string, Job>();
-  #closing = false;
 
   constructor(parts: LiveStreamsParts) {
     this.#parts = parts;
@@ -27,12 +26,9 @@ export class LiveStreams implements AsyncDisposable {
 
   /** Errors and effects: those of `Pipeline.openStream`. */
   async open(input: LiveInput): Promise<StreamRecord> {
-    const { config, gate, store, hub, places } = this.#parts;
-    const { shownUrl } = gate.check(input.url);
-    const named = { ...input, name: input.name ?? shownUrl.slice(0, MAX_NAME_LENGTH) };
-    const { name, labels, retentionDays, sampling, live } = checkLiveInput(named, config);
-    if (this.#closing) throw new AppError('ABORTED', 'The server is stopping; try again when it is back.');
-    const place = places.take();
+    const { config, gate, store, hub, open, places } = this.#parts;
+    const { name, labels, retentionDays, sampling, live } = checkLiveInput(input, gate.check(input.url), config);
+    const place = open.admit(places);
     const id = randomUUID();
     const stored = store
       .createStream(
@@ -47,7 +43,7 @@ export class LiveStreams implements AsyncDisposable {
           sampling,
           media: null,
           uploadId: null,
-          live: { ...live, address: shownUrl },
+          live,
           retentionDays,
           error: null,
           warnings: [],
@@ -70,30 +66,11 @@ export class LiveStreams implements AsyncDisposable {
     this.#add(stream.id, { stored: Promise.resolve(stream), place: this.#parts.places.takeAnyway() });
   }
 
-  /** The progress of a stream that is open; `null` for any other. */
-  progress(id: string): StreamProgress | null {
-    return this.#jobs.get(id)?.progress?.now() ?? null;
-  }
-
-  /** Ends a stream and resolves once nothing of it works any more. Does nothing for one that is not open. */
-  async stop(id: string): Promise<void> {
-    await this.#jobs.get(id)?.end('stop', STOP_GRACE_MS);
-  }
-
-  /** Ends every connection; the streams keep their status, and the next start takes them up again. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing = true;
-    const graceMs = this.#parts.config.shutdownSeconds * 1000 * SHUTDOWN_GRACE_SHARE;
-    await Promise.all([...this.#jobs.values()].map((job) => job.end('shutdown', graceMs)));
-  }
-
   #add(id: string, { stored, place }: { readonly stored: Promise<StreamRecord>; readonly place: Disposable }): void {
     const job = new Job(id);
-    this.#jobs.set(id, job);
-    job.done = carryOut(this.#parts, { job, stored }, (stream) => this.#run(job, stream)).finally(() => {
-      this.#jobs.delete(id);
-      place[Symbol.dispose]();
-    });
+    this.#parts.changed?.(id, 'CONNECTING');
+    const ended = this.#parts.open.add(job, { stored, place, work: (stream) => this.#run(job, stream) });
+    void ended.then(() => this.#parts.changed?.(id, null));
   }
 
   #run(job: Job, opened: StreamRecord): Promise<void> {

@@ -4,14 +4,16 @@ import type { Config } from '../config.ts';
 import type { FrameEstimate, StreamRecord } from '../domain.ts';
 import { AppError } from '../errors.ts';
 import type { Places } from '../flow/index.ts';
-import { carryOut, type EndingParts, hasEnded, Job, SHUTDOWN_GRACE_SHARE, STOP_GRACE_MS } from './job.ts';
+import type { Log } from '../log.ts';
+import { hasEnded, Job } from './job.ts';
 import { checkOpenInput } from './live-input.ts';
+import type { OpenJobs } from './open-jobs.ts';
 import { PushSession } from './push-session.ts';
 import type { ScoringParts } from './score-stream.ts';
 import { throughFaults } from './through-faults.ts';
-import type { PushedPicture, PushInput, StreamProgress } from './types.ts';
+import type { PushedPicture, PushInput } from './types.ts';
 
-export interface PushStreamsParts extends ScoringParts, EndingParts {
+export interface PushStreamsParts extends ScoringParts {
   readonly config: Pick<
     Config,
     | 'maxFrameSidePixels'
@@ -19,17 +21,17 @@ export interface PushStreamsParts extends ScoringParts, EndingParts {
     | 'maxImagePixels'
     | 'minFaceness'
     | 'pushIdleSeconds'
-    | 'shutdownSeconds'
     | 'smoothingSeconds'
     | 'trackMissSeconds'
   >;
+  readonly open: OpenJobs;
   readonly places: Places;
+  readonly log: Log;
 }
 
-export class PushStreams implements AsyncDisposable {
+export class PushStreams {
   readonly #parts: PushStreamsParts;
-  readonly #open = new Map<string, { readonly job: Job; readonly session: PushSession }>();
-  #closing = false;
+  readonly #sessions = new Map<string, PushSession>();
 
   constructor(parts: PushStreamsParts) {
     this.#parts = parts;
@@ -37,10 +39,9 @@ export class PushStreams implements AsyncDisposable {
 
   /** Errors and effects: those of `Pipeline.openPush`. */
   async open(input: PushInput): Promise<StreamRecord> {
-    const { config, store, hub, places } = this.#parts;
+    const { config, store, hub, open, places } = this.#parts;
     const { name, labels, retentionDays, live } = checkOpenInput(input, config);
-    if (this.#closing) throw new AppError('ABORTED', 'The server is stopping; try again when it is back.');
-    const place = places.take();
+    const place = open.admit(places);
     const now = new Date();
     const stream: StreamRecord = {
       id: randomUUID(),
@@ -76,8 +77,8 @@ export class PushStreams implements AsyncDisposable {
 
   /** Errors: those of `Pipeline.pushFrame`. */
   async push(id: string, picture: PushedPicture): Promise<FrameEstimate> {
-    const open = this.#open.get(id);
-    if (open !== undefined) return open.session.push(picture);
+    const session = this.#sessions.get(id);
+    if (session !== undefined) return session.push(picture);
     const stream = await this.#parts.store.stream(id);
     if (stream === null) throw new AppError('NOT_FOUND', `There is no stream ${JSON.stringify(id)}.`);
     throw new AppError(
@@ -86,23 +87,6 @@ export class PushStreams implements AsyncDisposable {
         ? 'The stream has ended; open another one by openPush.'
         : 'Pictures can be pushed only to a stream that openPush has opened.',
     );
-  }
-
-  /** The progress of a stream that is open; `null` for any other. */
-  progress(id: string): StreamProgress | null {
-    return this.#open.get(id)?.job.progress?.now() ?? null;
-  }
-
-  /** Ends a stream and resolves once nothing of it works any more. Does nothing for one that is not open. */
-  async stop(id: string): Promise<void> {
-    await this.#open.get(id)?.job.end('stop', STOP_GRACE_MS);
-  }
-
-  /** Ends the work; the streams keep their status, and pictures can be pushed to them again after the next start. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing = true;
-    const graceMs = this.#parts.config.shutdownSeconds * 1000 * SHUTDOWN_GRACE_SHARE;
-    await Promise.all([...this.#open.values()].map(({ job }) => job.end('shutdown', graceMs)));
   }
 
   #add(
@@ -115,13 +99,12 @@ export class PushStreams implements AsyncDisposable {
       maxWidthPixels: live?.maxWidthPixels ?? null,
       stop: job.stop,
     });
-    this.#open.set(id, { job, session });
-    job.done = carryOut(this.#parts, { job, stored }, (opened) =>
-      throughFaults(this.#parts, { job, stream: opened }, (stream) => session.run(this.#parts, { job, stream })),
-    ).finally(() => {
-      this.#open.delete(id);
+    this.#sessions.set(id, session);
+    const work = (opened: StreamRecord): Promise<void> =>
+      throughFaults(this.#parts, { job, stream: opened }, (stream) => session.run(this.#parts, { job, stream }));
+    void this.#parts.open.add(job, { stored, place, work }).then(() => {
+      this.#sessions.delete(id);
       session.end();
-      place[Symbol.dispose]();
     });
   }
 }

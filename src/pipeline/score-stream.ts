@@ -21,7 +21,7 @@ export interface ScoringParts {
   /** Says how many frames may be stored. Default as many as there are. */
   readonly allowance?: Pick<FrameAllowance, 'take'>;
   /** Told of every frame that is stored. */
-  readonly frameStored?: (scored: ScoredFrame) => void;
+  readonly frameStored?: (scored: ScoredFrame, stream: StreamRecord) => void;
 }
 
 export interface ScoringRun {
@@ -107,7 +107,7 @@ export async function scoreStream(parts: ScoringParts, run: ScoringRun): Promise
   try {
     for await (const one of orderedMap(scored, WRITES_IN_FLIGHT, (frame) => ending(write(frame)))) {
       progress.frameStored(one.estimate);
-      parts.frameStored?.(one);
+      parts.frameStored?.(one, stream);
       hub.publish(one.estimate);
       run.published?.(one);
     }

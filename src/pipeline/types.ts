@@ -3,7 +3,16 @@
  * and without storage's details.
  */
 import type { PoolStatistics } from '../batches/index.ts';
-import type { Delivery, FrameEstimate, ImageAnalysis, Sampling, StreamRecord } from '../domain.ts';
+import type {
+  Delivery,
+  FrameEstimate,
+  ImageAnalysis,
+  LiveState,
+  RtspTransport,
+  Sampling,
+  StreamKind,
+  StreamRecord,
+} from '../domain.ts';
 import type { HistogramSnapshot } from '../flow/index.ts';
 import type { MediaProcessCounts, UploadsStatistics } from '../ingest/index.ts';
 import type { HubStatistics } from '../publish/index.ts';
@@ -65,6 +74,8 @@ export interface LiveInput extends Omit<OpenInput, 'name'> {
   readonly framesPerSecond?: number;
   /** Default LATEST. */
   readonly delivery?: Delivery;
+  /** Default AUTO, which all but RTSP must have. */
+  readonly rtspTransport?: RtspTransport;
 }
 
 export type PushInput = OpenInput;
@@ -122,6 +133,18 @@ export interface RetentionStatistics {
   readonly sweptAt: Date | null;
 }
 
+/** Of streams whose source the server reads from. */
+export interface LiveStatistics {
+  /** Those that are open, by how they stand to their source. */
+  readonly streams: Readonly<Record<LiveState['status'], number>>;
+  /** Times that frames came again after a source had been lost, since the start. */
+  readonly reconnects: number;
+  /** Times that a source fell silent without being lost yet, since the start. */
+  readonly stalls: number;
+  /** Since the start. */
+  readonly frames: Readonly<Record<Delivery, { readonly scored: number; readonly skipped: number }>>;
+}
+
 /** Counters and depths at this moment, of the pipeline and of what it joins. */
 export interface PipelineStatistics {
   readonly jobsRunning: number;
@@ -132,6 +155,7 @@ export interface PipelineStatistics {
   readonly liveStreams: number;
   /** Live and pushed streams refused with OVERLOADED since the start. */
   readonly liveStreamsRefused: number;
+  readonly live: LiveStatistics;
   readonly imagesInFlight: number;
   /** Pictures that wait for their turn. */
   readonly imagesWaiting: number;
@@ -148,8 +172,8 @@ export interface PipelineStatistics {
   readonly framesSkipped: number;
   /** Faces on the frames and pictures that were scored, since the start. */
   readonly facesFound: number;
-  /** From a frame's decoding to its estimate. */
-  readonly frameLatencyMs: HistogramSnapshot;
+  /** From a frame's decoding, or its arrival from a live source or a client, to its estimate. */
+  readonly frameLatencyMs: Readonly<Record<StreamKind, HistogramSnapshot>>;
   /** From a picture's first byte decoded to its estimate, without the wait for its turn. */
   readonly imageLatencyMs: HistogramSnapshot;
   readonly retention: RetentionStatistics;
@@ -219,7 +243,7 @@ export interface Pipeline extends AsyncDisposable {
    * Accepts a video file as a job and resolves at once with its QUEUED stream. The file's header is read first, so a
    * file that is no video is an error here and its upload is removed. After OVERLOADED the upload stays, for another try.
    * Errors: NOT_FOUND (no such upload), BAD_INPUT, MEDIA_UNSUPPORTED, MEDIA_DAMAGED, MEDIA_WITHOUT_VIDEO, MEDIA_BLOCKED,
-   * PICTURE_TOO_LARGE, OVERLOADED, LIMIT_EXCEEDED (of stored frames), FFMPEG_MISSING, STORE_FAILED.
+   * MEDIA_TOO_COSTLY, PICTURE_TOO_LARGE, OVERLOADED, LIMIT_EXCEEDED (of stored frames), FFMPEG_MISSING, STORE_FAILED.
    */
   analyzeVideo(input: VideoInput): Promise<StreamRecord>;
 

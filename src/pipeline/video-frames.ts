@@ -1,13 +1,21 @@
 /** A video file as a source of frames: joins the decoder (ingest) with the reader of its bytes (frames). */
+import type { Config } from '../config.ts';
 import type { Frame, MediaFacts, Sampling, StreamWarning } from '../domain.ts';
-import { readFrames } from '../frames/index.ts';
-import { openDecoder } from '../ingest/index.ts';
+import { AppError } from '../errors.ts';
+import { settlesWithin } from '../flow/index.ts';
+import { readFrames, type TimedImage } from '../frames/index.ts';
+import { type Decoder, type MediaLimits, openDecoder } from '../ingest/index.ts';
+
+/** The longer side of the pictures that come out, and what ffmpeg may take for them. */
+export type VideoConfig = Pick<
+  Config,
+  'maxFrameSidePixels' | 'mediaMemoryBytes' | 'mediaCpuSeconds' | 'mediaStallSeconds'
+>;
 
 export interface VideoFramesOptions {
   readonly media: MediaFacts;
   readonly sampling: Sampling;
-  /** Longer side of the pictures that come out. */
-  readonly maxSidePixels: number;
+  readonly config: VideoConfig;
   /** Where an interrupted job goes on: the next sequence, and the time after which frames are wanted. */
   readonly resumeAfter?: { readonly sequence: number; readonly ptsSeconds: number };
   /** Ends the frames early: ffmpeg is killed and the generator ends without an error. */
@@ -22,7 +30,7 @@ export interface VideoFrames {
 
 /**
  * Opens the file at the first pull; ffmpeg is gone when the generator has ended, however it ended. Errors of the
- * generator: MEDIA_UNSUPPORTED, MEDIA_DAMAGED, MEDIA_BLOCKED, FFMPEG_MISSING.
+ * generator: MEDIA_DAMAGED, MEDIA_TOO_COSTLY, FFMPEG_MISSING.
  */
 export function openVideoFrames(path: string, options: VideoFramesOptions): VideoFrames {
   const warnings: StreamWarning[] = [];
@@ -31,15 +39,22 @@ export function openVideoFrames(path: string, options: VideoFramesOptions): Vide
 
 async function* generate(
   path: string,
-  { media, sampling, maxSidePixels, resumeAfter, signal }: VideoFramesOptions,
+  { media, sampling, config, resumeAfter, signal }: VideoFramesOptions,
   warnings: StreamWarning[],
 ): AsyncGenerator<Frame, void, undefined> {
   let sequence = resumeAfter === undefined ? 0 : resumeAfter.sequence + 1;
   const place = resumeAfter === undefined ? {} : { afterPtsSeconds: resumeAfter.ptsSeconds };
   try {
-    await using decoder = openDecoder(path, { media, sampling, maxSidePixels, ...place, signal });
+    await using decoder = openDecoder(path, {
+      media,
+      sampling,
+      maxSidePixels: config.maxFrameSidePixels,
+      ...place,
+      limits: mediaLimits(config),
+      signal,
+    });
     try {
-      for await (const { ptsSeconds, image } of readFrames(decoder)) {
+      for await (const { ptsSeconds, image } of unstalled(decoder, stallMs(config, sampling))) {
         yield {
           sequence: sequence++,
           ptsSeconds,
@@ -56,5 +71,39 @@ async function* generate(
   } catch (thrown) {
     // Killing ffmpeg looks like a broken file to its reader; whoever gave the signal knows better.
     if (!signal.aborted) throw thrown;
+  }
+}
+
+export function mediaLimits(config: Pick<Config, 'mediaMemoryBytes' | 'mediaCpuSeconds'>): MediaLimits {
+  return { memoryBytes: config.mediaMemoryBytes, cpuSeconds: config.mediaCpuSeconds };
+}
+
+/** What lies between two frames that are wanted is decoded too, at worst ten times as slowly as it plays. */
+const SLOWEST = 10;
+
+function stallMs({ mediaStallSeconds }: VideoConfig, sampling: Sampling): number {
+  const apartSeconds = sampling.kind === 'RATE' ? 1 / sampling.framesPerSecond : 0;
+  return Math.min((mediaStallSeconds + SLOWEST * apartSeconds) * 1000, LONGEST_TIMER_MS);
+}
+
+/** Node fires longer timers at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** The frames of a file, given up when it brings none for too long. Only time in which somebody waits counts. */
+async function* unstalled(decoder: Decoder, limitMs: number): AsyncGenerator<TimedImage, void, undefined> {
+  const frames = readFrames(decoder);
+  for (;;) {
+    const next = frames.next();
+    if (!(await settlesWithin(next, limitMs))) {
+      // Nobody will wait for it once the decoder is gone.
+      next.catch(() => {});
+      throw new AppError(
+        'MEDIA_TOO_COSTLY',
+        `Decoding the video brought no frame for ${limitMs / 1000} s; raise MEDIA_STALL_SECONDS to wait longer.`,
+      );
+    }
+    const { done, value } = await next;
+    if (done === true) return;
+    yield value;
   }
 }

@@ -9,10 +9,11 @@ import type { Hub } from '../publish/index.ts';
 import type { Store } from '../store/index.ts';
 import { checkSampling, checkWords } from './stream-words.ts';
 import type { VideoInput } from './types.ts';
+import { mediaLimits } from './video-frames.ts';
 import type { VideoJobs } from './video-jobs.ts';
 
 interface VideoIntakeParts {
-  readonly config: Pick<Config, 'maxQueuedJobs' | 'maxImagePixels'>;
+  readonly config: Pick<Config, 'maxQueuedJobs' | 'maxImagePixels' | 'mediaMemoryBytes' | 'mediaCpuSeconds'>;
   readonly store: Store;
   readonly hub: Hub;
   readonly uploads: Uploads;
@@ -52,7 +53,7 @@ export class VideoIntake {
     if (this.#claims.has(uploadId)) {
       throw new AppError('BAD_INPUT', 'Another stream works on this upload; upload the file again for a second one.');
     }
-    using place = jobs.reserve();
+    const place = jobs.reserve();
     this.#claims.add(uploadId);
     try {
       const media = await this.#probe(path, input);
@@ -83,12 +84,12 @@ export class VideoIntake {
           hub.publishStatus(stream);
           return stream;
         }),
+        place,
       );
-      // The job counts from here on.
-      place[Symbol.dispose]();
       return await stored;
     } catch (thrown) {
       this.#claims.delete(uploadId);
+      place[Symbol.dispose]();
       throw toAppError(thrown);
     }
   }
@@ -99,8 +100,8 @@ export class VideoIntake {
     this.#queue(stream.id, stream.uploadId, Promise.resolve(stream));
   }
 
-  #queue(id: string, uploadId: string | null, stored: Promise<StreamRecord>): void {
-    void this.#parts.jobs.add(id, stored).then(() => {
+  #queue(id: string, uploadId: string | null, stored: Promise<StreamRecord>, place?: Disposable): void {
+    void this.#parts.jobs.add(id, stored, place).then(() => {
       if (uploadId !== null) this.#claims.delete(uploadId);
     });
   }
@@ -108,7 +109,8 @@ export class VideoIntake {
   async #probe(path: string, { uploadId, signal }: VideoInput): Promise<MediaFacts> {
     const { config, uploads } = this.#parts;
     try {
-      const media = await this.#probes.run(() => probeMedia(path, signal === undefined ? {} : { signal }), signal);
+      const options = { limits: mediaLimits(config), ...(signal === undefined ? {} : { signal }) };
+      const media = await this.#probes.run(() => probeMedia(path, options), signal);
       if (media.width * media.height > config.maxImagePixels) {
         throw new AppError(
           'PICTURE_TOO_LARGE',

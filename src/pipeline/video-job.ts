@@ -5,14 +5,12 @@ import { AppError } from '../errors.ts';
 import { LiveProgress } from './progress.ts';
 import { readPast } from './resume.ts';
 import { type ScoringParts, scoreStream } from './score-stream.ts';
-import { openVideoFrames } from './video-frames.ts';
+import { openVideoFrames, type VideoConfig } from './video-frames.ts';
 import { addWarnings } from './warnings.ts';
 
 export interface VideoJobParts extends ScoringParts {
-  readonly config: Pick<
-    Config,
-    'framesInFlight' | 'maxFrameSidePixels' | 'minFaceness' | 'smoothingSeconds' | 'trackMissSeconds'
-  >;
+  readonly config: VideoConfig &
+    Pick<Config, 'framesInFlight' | 'minFaceness' | 'smoothingSeconds' | 'trackMissSeconds'>;
 }
 
 export interface VideoJobRun {
@@ -52,7 +50,7 @@ export async function runVideoJob(parts: VideoJobParts, run: VideoJobRun): Promi
       const video = openVideoFrames(run.path, {
         media,
         sampling: stream.sampling,
-        maxSidePixels: config.maxFrameSidePixels,
+        config,
         ...(past.resumeAfter === null ? {} : { resumeAfter: past.resumeAfter }),
         signal: AbortSignal.any([stop, broken]),
       });

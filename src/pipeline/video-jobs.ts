@@ -1,37 +1,34 @@
-/**
- * The life of the video jobs: queued, running, ended. Every job has one owner, this class; every change of a status is
- * stored, then published.
- */
+/** Video files on their way: a bounded number of them wait, a few run side by side. */
 import type { Config } from '../config.ts';
 import type { StreamRecord } from '../domain.ts';
 import { AppError } from '../errors.ts';
-import { createLimiter } from '../flow/index.ts';
+import { createLimiter, Places } from '../flow/index.ts';
 import type { Uploads } from '../ingest/index.ts';
-import { carryOut, type EndingParts, Job, SHUTDOWN_GRACE_SHARE, STOP_GRACE_MS } from './job.ts';
-import type { StreamProgress } from './types.ts';
+import type { Log } from '../log.ts';
+import { Job } from './job.ts';
+import type { OpenJobs } from './open-jobs.ts';
 import { runVideoJob, type VideoJobParts } from './video-job.ts';
 
-export interface VideoJobsParts extends VideoJobParts, Pick<EndingParts, 'log'> {
-  readonly config: VideoJobParts['config'] & Pick<Config, 'concurrentJobs' | 'maxQueuedJobs' | 'shutdownSeconds'>;
-  readonly uploads: Pick<Uploads, 'pathOf' | 'remove'>;
+export interface VideoJobsParts extends VideoJobParts {
+  readonly config: VideoJobParts['config'] & Pick<Config, 'concurrentJobs' | 'maxQueuedJobs'>;
+  readonly uploads: Pick<Uploads, 'pathOf'>;
+  readonly open: OpenJobs;
+  readonly log: Log;
 }
 
-export class VideoJobs implements AsyncDisposable {
+export class VideoJobs {
   readonly #parts: VideoJobsParts;
-  readonly #jobs = new Map<string, Job>();
+  readonly #places: Places;
   readonly #turns;
-  #reserved = 0;
-  #refused = 0;
-  #closing = false;
 
   constructor(parts: VideoJobsParts) {
     this.#parts = parts;
-    this.#turns = createLimiter({
-      concurrency: parts.config.concurrentJobs,
-      // The bound is kept by reserve(), which counts before a stream is made; jobs that a restart brings back always fit.
-      maxWaiting: Number.POSITIVE_INFINITY,
-      refuse: () => new AppError('OVERLOADED', 'The job queue is full.'),
-    });
+    const { concurrentJobs, maxQueuedJobs } = parts.config;
+    const refuse = (): AppError =>
+      new AppError('OVERLOADED', `${maxQueuedJobs} videos are waiting already; try again later.`);
+    this.#places = new Places(concurrentJobs + maxQueuedJobs, refuse);
+    // The places are the bound; jobs that a restart brings back always fit.
+    this.#turns = createLimiter({ concurrency: concurrentJobs, maxWaiting: Number.POSITIVE_INFINITY, refuse });
   }
 
   get running(): number {
@@ -43,59 +40,26 @@ export class VideoJobs implements AsyncDisposable {
   }
 
   get refused(): number {
-    return this.#refused;
+    return this.#places.refused;
   }
 
   /**
-   * Holds a place in the queue until it is released, for a stream that is about to be made. Errors: OVERLOADED when all
-   * places are taken, ABORTED when the server is stopping.
+   * Holds a place in the queue, for a stream that is about to be made. Errors: OVERLOADED when all are taken, ABORTED when
+   * the server is stopping.
    */
   reserve(): Disposable {
-    const { concurrentJobs, maxQueuedJobs } = this.#parts.config;
-    if (this.#closing) throw new AppError('ABORTED', 'The server is stopping; try again when it is back.');
-    if (this.#jobs.size + this.#reserved >= concurrentJobs + maxQueuedJobs) {
-      this.#refused += 1;
-      throw new AppError('OVERLOADED', `${maxQueuedJobs} videos are waiting already; try again later.`);
-    }
-    this.#reserved += 1;
-    let held = true;
-    return {
-      [Symbol.dispose]: () => {
-        if (held) this.#reserved -= 1;
-        held = false;
-      },
-    };
+    return this.#parts.open.admit(this.#places);
   }
 
   /**
-   * Queues the stream that `stored` resolves to; it can be stopped even before that. Resolves, never rejects, when nothing
-   * of the job works any more and its status is stored.
+   * Queues the stream that `stored` resolves to. `place` is what {@link VideoJobs.reserve} gave; a stream that an earlier
+   * run of the process left needs none. Resolves, never rejects, when nothing of the job works any more and its status is
+   * stored.
    */
-  add(id: string, stored: Promise<StreamRecord>): Promise<void> {
+  add(id: string, stored: Promise<StreamRecord>, place = this.#places.takeAnyway()): Promise<void> {
     const job = new Job(id);
-    this.#jobs.set(id, job);
-    if (this.#closing) job.ask('shutdown');
-    job.done = carryOut(this.#parts, { job, stored }, (stream) =>
-      this.#turns.run(() => this.#run(job, stream), job.stop),
-    ).finally(() => this.#jobs.delete(id));
-    return job.done;
-  }
-
-  /** The progress of a running job; `null` for any other. */
-  progress(id: string): StreamProgress | null {
-    return this.#jobs.get(id)?.progress?.now() ?? null;
-  }
-
-  /** Ends a job and resolves once nothing of it works any more. Does nothing for a stream without a job. */
-  async stop(id: string): Promise<void> {
-    await this.#jobs.get(id)?.end('stop', STOP_GRACE_MS);
-  }
-
-  /** Ends every job; their streams keep their status, and the next start goes on with them. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing = true;
-    const graceMs = this.#parts.config.shutdownSeconds * 1000 * SHUTDOWN_GRACE_SHARE;
-    await Promise.all([...this.#jobs.values()].map((job) => job.end('shutdown', graceMs)));
+    const work = (stream: StreamRecord): Promise<void> => this.#turns.run(() => this.#run(job, stream), job.stop);
+    return this.#parts.open.add(job, { stored, place, work });
   }
 
   async #run(job: Job, stream: StreamRecord): Promise<void> {

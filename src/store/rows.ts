@@ -164,11 +164,13 @@ export function toStream(row: Stream): StreamRecord {
 }
 
 function liveOf(row: Stream): LiveFacts | null {
-  const { address, delivery, maxWidthPixels, smoothingSeconds, trackMissSeconds, reconnects, retry } = row;
+  const { address, delivery, rtspTransport, maxWidthPixels, smoothingSeconds, trackMissSeconds, reconnects, retry } =
+    row;
   if (delivery === null) return null;
   return {
     address,
     delivery: delivery as LiveFacts['delivery'],
+    rtspTransport: (rtspTransport ?? 'AUTO') as LiveFacts['rtspTransport'],
     maxWidthPixels,
     smoothingSeconds: smoothingSeconds ?? 0,
     trackMissSeconds: trackMissSeconds ?? 0,
@@ -204,6 +206,7 @@ export function streamRow(stream: StreamRecord): Prisma.StreamCreateInput {
     media: media === null ? null : JSON.stringify(media),
     address: live?.address ?? null,
     delivery: live?.delivery ?? null,
+    rtspTransport: live?.rtspTransport ?? null,
     maxWidthPixels: live?.maxWidthPixels ?? null,
     smoothingSeconds: live?.smoothingSeconds ?? null,
     trackMissSeconds: live?.trackMissSeconds ?? null,

@@ -33,7 +33,7 @@ describe('openStream', () => {
   test('reads an address, shows it without its credentials, and can be stopped', async () => {
     const { data, errors } = await server.query(
       `mutation ($input: OpenStreamInput!) { openStream(input: $input) { id status source name labels address delivery
-        framesPerSecond retentionDays connection { attempt nextTryAt reconnects problem { code } } media { width } } }`,
+        rtspTransport framesPerSecond retentionDays connection { attempt nextTryAt reconnects problem { code } } media { width } } }`,
       {
         input: {
           url: `${source.url}/video?x=1`.replace('//', '//user:pa55word@'),
@@ -57,6 +57,7 @@ describe('openStream', () => {
       labels: ['door'],
       address: `${source.url}/video?...`,
       delivery: 'LATEST',
+      rtspTransport: 'AUTO',
       framesPerSecond: 8,
       retentionDays: 7.5,
       connection: { attempt: 0, nextTryAt: null, reconnects: 0, problem: null },
@@ -97,6 +98,7 @@ describe('openStream', () => {
     [{ url: 'nonsense' }, 'BAD_INPUT'],
     [{ url: 'http://127.0.0.1/', framesPerSecond: 0 }, 'BAD_INPUT'],
     [{ url: 'http://127.0.0.1/', delivery: 'SOMETIMES' }, 'BAD_INPUT'],
+    [{ url: 'http://127.0.0.1/', rtspTransport: 'UDP' }, 'BAD_INPUT'],
     [{ url: 'http://127.0.0.1/', name: '  ' }, 'BAD_INPUT'],
   ])('refuses %j with %s', async (input, code) => {
     const { errors } = await server.query('mutation ($input: OpenStreamInput!) { openStream(input: $input) { id } }', {

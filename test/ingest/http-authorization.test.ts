@@ -14,7 +14,7 @@ function challenge(algorithm: string): string {
 }
 
 function answer(header: string): string | undefined {
-  return answerTo(header, MUFASA, () => CLIENT_NONCE)?.('/dir/index.html');
+  return answerTo(header, MUFASA, () => CLIENT_NONCE)?.('GET', '/dir/index.html');
 }
 
 describe('a digest', () => {
@@ -43,7 +43,7 @@ describe('a digest', () => {
 
   it('counts how often a nonce was used, with new randomness each time', () => {
     const authorize = answerTo(challenge('MD5'), MUFASA)!;
-    const [first, second] = [authorize('/a'), authorize('/a')];
+    const [first, second] = [authorize('GET', '/a'), authorize('GET', '/a')];
     expect(first).toContain('nc=00000001');
     expect(second).toContain('nc=00000002');
     expect(/cnonce="(.*?)"/.exec(first)![1]).not.toBe(/cnonce="(.*?)"/.exec(second)![1]);
@@ -54,7 +54,7 @@ describe('a digest', () => {
     const header = `Digest realm="${realm.replaceAll('"', '\\"')}", nonce="n"`;
     const md5 = (text: string): string => createHash('md5').update(text).digest('hex');
     const response = md5(`${md5('Jürgen:Caméra "1":grün')}:n:${md5('GET:/')}`);
-    const given = answerTo(header, { user: 'Jürgen', password: 'grün' })!('/');
+    const given = answerTo(header, { user: 'Jürgen', password: 'grün' })!('GET', '/');
     expect(given).toContain(`response="${response}"`);
     expect(Buffer.from(given, 'latin1').toString()).toContain('username="Jürgen", realm="Caméra \\"1\\""');
   });
@@ -92,7 +92,7 @@ describe('other demands', () => {
     );
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 60 }), (pieces) => {
-        const given = answerTo(pieces.join(''), MUFASA)?.('/');
+        const given = answerTo(pieces.join(''), MUFASA)?.('GET', '/');
         expect(given ?? 'Basic x').toMatch(/^(Basic|Digest) [\x20-\x7e]+$/);
       }),
       { numRuns: 3000 },

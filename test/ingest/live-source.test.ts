@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readFrames } from '../../src/frames/index.ts';
-import { LiveClock, type LiveSource, type LiveSourceOptions, openLiveSource } from '../../src/ingest/index.ts';
+import {
+  createAddressGate,
+  LiveClock,
+  type LiveSource,
+  type LiveSourceOptions,
+  openLiveSource,
+} from '../../src/ingest/index.ts';
+import { canServeRtsp, RtspCamera } from '../faults/fixtures/rtsp.ts';
 import { camera, freeUdpPort, httpServer, motionJpeg, RtmpCamera, Running } from '../faults/fixtures/sources.ts';
 import { loopbackGate } from '../support/loopback-gate.ts';
 import { codeOf, isAlive, type MediaFolder, mediaFolder, pattern, rate } from './fixtures/media.ts';
@@ -62,6 +69,28 @@ function files() {
     );
   });
 }
+
+const hasRtsp = await canServeRtsp();
+
+describe.runIf(hasRtsp)('a source over RTSP', () => {
+  const gate = createAddressGate({ allowedHosts: ['127.0.0.1'] });
+
+  test.each([
+    ['tcp', 'AUTO', true],
+    ['udp', 'AUTO', true],
+    ['tcp', 'TCP', true],
+    ['udp', 'UDP', true],
+    ['tcp', 'UDP', false],
+    ['udp', 'TCP', false],
+  ] as const)('that sends by %s alone, asked for %s: plays = %s', async (sends, rtspTransport, plays) => {
+    await using server = await RtspCamera.start(sends);
+    await using opened = await gate.open(server.url, { signal: new AbortController().signal });
+    const opening = openLiveSource(opened, options({ rtspTransport }));
+    if (!plays) return void expect(await codeOf(opening)).toBe('SOURCE_UNREACHABLE');
+    await using source = await opening;
+    expect(await read(source, 5)).toHaveLength(5);
+  });
+});
 
 describe('a live source', () => {
   test("over RTMP gives frames whose times are the source's own", async () => {

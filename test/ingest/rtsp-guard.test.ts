@@ -2,16 +2,18 @@ import { once } from 'node:events';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../src/errors.ts';
-import { RtspGuard } from '../../src/ingest/rtsp-guard.ts';
+import { guarded as judged } from '../../src/ingest/rtsp-guard.ts';
+import { RtspMessages } from '../../src/ingest/rtsp-messages.ts';
 
 async function guarded(...chunks: readonly (string | Buffer)[]): Promise<string> {
-  const guard = new RtspGuard({
+  const options = {
     serverIp: '93.184.216.34',
-    redirect: async (location) => {
+    async redirect(location: string) {
       if (location.includes('inner')) throw new AppError('ADDRESS_REFUSED', 'no');
       return `relayed:${location}`;
     },
-  });
+  };
+  const guard = new RtspMessages((message) => judged(message, options));
   const passed: Buffer[] = [];
   guard.on('data', (chunk: Buffer) => passed.push(chunk));
   const ended = once(guard, 'end');

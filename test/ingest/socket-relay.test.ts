@@ -2,12 +2,14 @@ import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { platform } from 'node:os';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { scriptLaunch } from '../../src/flow/index.ts';
-import { createAddressGate } from '../../src/ingest/index.ts';
+import { readFrames } from '../../src/frames/index.ts';
+import { createAddressGate, LiveClock, type LiveSourceOptions, openLiveSource } from '../../src/ingest/index.ts';
 import { type MediaFolder, mediaFolder } from './fixtures/media.ts';
 
 const run = promisify(execFile);
@@ -77,19 +79,28 @@ async function readByFfmpeg(inputUrl: string, transport: 'tcp' | 'udp' = 'tcp'):
 const hasGstreamer =
   spawnSync('/usr/bin/python3', ['-c', 'import gi; gi.require_version("GstRtspServer", "1.0")']).status === 0;
 
+async function gstreamer(...args: readonly string[]): Promise<AsyncDisposable & { readonly port: string }> {
+  const script = fileURLToPath(new URL('fixtures/rtsp-server.py', import.meta.url));
+  const server = spawn('/usr/bin/python3', [script, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [line] = (await once(server.stdout, 'data')) as [Buffer];
+  return {
+    port: String(line).trim(),
+    async [Symbol.asyncDispose]() {
+      const exited = once(server, 'exit');
+      server.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
 describe.skipIf(!hasGstreamer)('a real RTSP server', () => {
-  let server: ReturnType<typeof spawn>;
+  let server: Awaited<ReturnType<typeof gstreamer>>;
   let port: string;
   beforeAll(async () => {
-    const script = fileURLToPath(new URL('fixtures/rtsp-server.py', import.meta.url));
-    server = spawn('/usr/bin/python3', [script], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const [line] = (await once(server.stdout!, 'data')) as [Buffer];
-    port = String(line).trim();
+    server = await gstreamer();
+    port = server.port;
   });
-  afterAll(async () => {
-    server.kill('SIGKILL');
-    await once(server, 'exit');
-  });
+  afterAll(() => server[Symbol.asyncDispose]());
 
   it.each(['tcp', 'udp'] as const)('plays over %s', async (transport) => {
     await using opened = await gate.open(`rtsp://127.0.0.1:${port}/live`, { signal });
@@ -104,6 +115,57 @@ describe.skipIf(!hasGstreamer)('a real RTSP server', () => {
     expect(await readByFfmpeg(opened.inputUrl)).toBe(10);
   });
 });
+
+describe.skipIf(!hasGstreamer).each(['basic', 'digest'])('a real RTSP server that asks for a login, %s', (method) => {
+  const login = `operator:${encodeURIComponent('Circle of Life')}`;
+  let server: Awaited<ReturnType<typeof gstreamer>>;
+  beforeAll(async () => {
+    server = await gstreamer(method);
+  });
+  afterAll(() => server[Symbol.asyncDispose]());
+
+  it.each(['TCP', 'UDP'] as const)(
+    'plays over %s, and no argument of ffmpeg tells the login',
+    async (rtspTransport) => {
+      await using opened = await gate.open(`rtsp://${login}@127.0.0.1:${server.port}/live`, { signal });
+      await using source = await openLiveSource(opened, liveOptions({ rtspTransport }));
+      const frames = readFrames(source);
+      for (let count = 0; count < 10; count += 1) expect((await frames.next()).done).toBe(false);
+      if (platform() === 'linux') {
+        const told = await Promise.all(
+          ['cmdline', 'environ'].map((name) => readFile(`/proc/${source.processId}/${name}`)),
+        );
+        expect(String(told[0])).toContain('rtsp://127.0.0.1:');
+        expect(told.join()).not.toMatch(/operator|Circle/);
+      }
+      await frames.return();
+    },
+  );
+
+  it.each([
+    ['a wrong one', `operator:wrong@`],
+    ['none', ''],
+  ])('refuses %s, and the error says so', async (_, given) => {
+    await using opened = await gate.open(`rtsp://${given}127.0.0.1:${server.port}/live`, { signal });
+    await expect(openLiveSource(opened, liveOptions())).rejects.toMatchObject({
+      code: 'SOURCE_UNREACHABLE',
+      message: expect.stringContaining('credentials'),
+    });
+  });
+});
+
+function liveOptions(wish: Partial<LiveSourceOptions> = {}): LiveSourceOptions {
+  return {
+    sampling: { kind: 'EVERY_FRAME' },
+    maxSidePixels: 64,
+    maxWidthPixels: null,
+    fromFirst: true,
+    clock: new LiveClock({ openedAtMs: Date.now(), lastPtsSeconds: null }),
+    connectSeconds: 15,
+    signal,
+    ...wish,
+  };
+}
 
 describe('an RTSP server that redirects', () => {
   it('would lead ffmpeg anywhere, which is why something stands between', async () => {

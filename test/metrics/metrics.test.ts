@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { StreamStatus } from '../../src/domain.ts';
 import { createMetrics, type TrafficStatistics } from '../../src/metrics/index.ts';
 import type { RunningPipeline } from '../../src/start-pipeline.ts';
-import { ended, makeVideo, openPipeline, submit, temporaryFolder } from '../pipeline/support.ts';
+import { httpServer, motionJpeg, smallPhotograph } from '../faults/fixtures/sources.ts';
+import { ended, framesStored, makeVideo, openPipeline, submit, temporaryFolder } from '../pipeline/support.ts';
 import { type Family, parseMetrics, sampleOf } from '../support/prometheus.ts';
 
 const TRAFFIC: TrafficStatistics = {
@@ -86,7 +88,7 @@ describe('the metrics', () => {
     }
     expect(facesFound).toBeGreaterThanOrEqual(FRAMES);
     expect(sampleOf(families, 'circumplex_faces_total')).toBe(facesFound);
-    expect(sampleOf(families, 'circumplex_frame_latency_seconds_count')).toBe(FRAMES);
+    expect(sampleOf(families, 'circumplex_frame_latency_seconds_count', { source: 'file' })).toBe(FRAMES);
     expect(sampleOf(families, 'circumplex_store_frames_written_total')).toBe(FRAMES);
     expect(sampleOf(families, 'circumplex_store_write_seconds_count')).toBe(FRAMES);
     expect(sampleOf(families, 'circumplex_batch_faces_sum')).toBe(vision.facesRead);
@@ -103,7 +105,7 @@ describe('the metrics', () => {
   });
 
   it('have times in seconds and memory in bytes', () => {
-    const frameSeconds = sampleOf(families, 'circumplex_frame_latency_seconds_sum')! / FRAMES;
+    const frameSeconds = sampleOf(families, 'circumplex_frame_latency_seconds_sum', { source: 'file' })! / FRAMES;
     expect(frameSeconds).toBeGreaterThan(0.001);
     expect(frameSeconds).toBeLessThan(30);
     expect(sampleOf(families, 'circumplex_memory_bytes', { kind: 'rss' })).toBeGreaterThan(50e6);
@@ -142,5 +144,53 @@ describe('the metrics', () => {
     const all = sampleOf(seen, 'circumplex_event_loop_delay_seconds_count')!;
     const upTo500Ms = sampleOf(seen, 'circumplex_event_loop_delay_seconds_bucket', { le: '0.5' })!;
     expect(all - upTo500Ms).toBeGreaterThanOrEqual(1);
+  });
+});
+
+describe('the metrics of live streams', () => {
+  async function becomes(id: string, status: StreamStatus): Promise<void> {
+    for await (const stream of running.pipeline.subscribeStatus(id)) if (stream.status === status) return;
+    throw new Error(`the stream ended before it was ${status}`);
+  }
+
+  function statuses(seen: ReadonlyMap<string, Family>): readonly (number | undefined)[] {
+    return ['CONNECTING', 'RUNNING', 'STALLED', 'RECONNECTING'].map((status) =>
+      sampleOf(seen, 'circumplex_live_streams', { status }),
+    );
+  }
+
+  it('tell how they stand to their sources, and count what was lost and what came back', async () => {
+    const jpeg = await smallPhotograph();
+    let listening = true;
+    await using source = await httpServer((_, response) => {
+      if (listening) motionJpeg(response, jpeg, 10);
+      else response.writeHead(503).end();
+    });
+    const filesBefore = sampleOf(await scrape(), 'circumplex_frame_latency_seconds_count', { source: 'file' });
+    const { id } = await running.pipeline.openStream({ url: `${source.url}/video`, maxWidthPixels: 320 });
+    expect(statuses(await scrape())).toEqual([1, 0, 0, 0]);
+    await framesStored(running.pipeline, id, 2);
+    expect(statuses(await scrape())).toEqual([0, 1, 0, 0]);
+    listening = false;
+    source.cut();
+    await becomes(id, 'RECONNECTING');
+    const lost = await scrape();
+    expect(statuses(lost)).toEqual([0, 0, 0, 1]);
+    expect(sampleOf(lost, 'circumplex_live_reconnects_total')).toBe(0);
+    listening = true;
+    await becomes(id, 'RUNNING');
+    const back = await scrape();
+    expect(sampleOf(back, 'circumplex_live_reconnects_total')).toBe(1);
+    expect(sampleOf(back, 'circumplex_live_places_taken')).toBe(1);
+
+    await running.pipeline.stopStream(id);
+    const after = await scrape();
+    const { framesDone, framesSkipped } = await running.pipeline.progress(id);
+    const frames = (outcome: string) =>
+      sampleOf(after, 'circumplex_live_frames_total', { delivery: 'LATEST', outcome });
+    expect([frames('scored'), frames('skipped')]).toEqual([framesDone, framesSkipped]);
+    expect(sampleOf(after, 'circumplex_frame_latency_seconds_count', { source: 'live' })).toBe(framesDone);
+    expect(sampleOf(after, 'circumplex_frame_latency_seconds_count', { source: 'file' })).toBe(filesBefore);
+    expect([...statuses(after), sampleOf(after, 'circumplex_live_places_taken')]).toEqual([0, 0, 0, 0, 0]);
   });
 });

@@ -5,6 +5,7 @@ import type { Config } from '../../src/config.ts';
 import { AppError } from '../../src/errors.ts';
 import { Places } from '../../src/flow/index.ts';
 import { LiveStreams } from '../../src/pipeline/live-streams.ts';
+import { OpenJobs } from '../../src/pipeline/open-jobs.ts';
 import type { LiveInput } from '../../src/pipeline/types.ts';
 import { createHub, type Hub } from '../../src/publish/index.ts';
 import type { Store } from '../../src/store/index.ts';
@@ -35,28 +36,37 @@ interface Fakes {
   readonly findFaces?: () => Promise<[]>;
 }
 
-function openStreams(fakes: Fakes): { readonly streams: LiveStreams; readonly hub: Hub; readonly store: Store } {
+interface Opened {
+  readonly streams: LiveStreams;
+  readonly open: OpenJobs;
+  readonly hub: Hub;
+  readonly store: Store;
+}
+
+function openStreams(fakes: Fakes): Opened {
   const store = Object.assign(Object.create(opened.store) as Store, fakes.store);
   const hub = createHub({
     bufferFrames: 16,
     replay: (id, after, limit) => opened.store.framesAfter(id, after, limit),
     streamNow: (id) => opened.store.stream(id),
   });
+  const log = pino({ level: 'silent' });
+  const open = new OpenJobs({ config, store, hub, uploads: { remove: async () => true }, log });
   const streams = new LiveStreams({
     config,
     store,
     hub,
+    open,
     vision: {
       facts: { newTrackScore: 0.5 },
       findFaces: fakes.findFaces ?? (async () => []),
       readFaces: async () => [],
     },
-    uploads: { remove: async () => true },
     gate: loopbackGate(),
     places: new Places(10, () => new Error('full')),
-    log: pino({ level: 'silent' }),
+    log,
   });
-  return { streams, hub, store };
+  return { streams, open, hub, store };
 }
 
 const slowly = async (): Promise<[]> => {
@@ -66,11 +76,11 @@ const slowly = async (): Promise<[]> => {
 
 /** Opens a stream and waits until so many of its frames are stored. */
 async function play(fakes: Fakes, input: Partial<LiveInput>, frames: number) {
-  const { streams, hub } = openStreams(fakes);
-  await using _streams = streams;
+  const { streams, open, hub } = openStreams(fakes);
+  await using _open = open;
   const { id } = await streams.open({ url: `${source.url}/video`, framesPerSecond: 25, ...input });
   for await (const { frame } of hub.frames(id, { afterSequence: -1 })) if (frame.sequence >= frames - 1) break;
-  await streams.stop(id);
+  await open.stop(id);
   return { stream: (await opened.store.stream(id))!, frames: await allFrames(opened.store, id) };
 }
 
@@ -131,10 +141,10 @@ describe('a live stream over a fault of the server', () => {
   });
 
   it('that does not pass is FAILED with its reason at once, however silent the source', async () => {
-    const { streams, hub } = openStreams({
+    const { streams, open, hub } = openStreams({
       findFaces: () => Promise.reject(new AppError('CONFIG_INVALID', 'The model is of another kind.')),
     });
-    await using _streams = streams;
+    await using _open = open;
     const { id } = await streams.open({ url: `${source.url}/video`, framesPerSecond: 25 });
     let last = await opened.store.stream(id);
     for await (const stream of hub.statuses(id)) last = stream;

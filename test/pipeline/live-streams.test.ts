@@ -1,3 +1,5 @@
+import { EventEmitter, once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -51,6 +53,34 @@ afterAll(async () => {
 async function becomes(pipeline: Pipeline, id: string, status: StreamRecord['status']): Promise<StreamRecord> {
   for await (const stream of pipeline.subscribeStatus(id)) if (stream.status === status) return stream;
   throw new Error(`the stream ended before it was ${status}`);
+}
+
+/** Describes a picture and refuses to send it: whoever asks says before how it wants to have it. */
+async function rtspServer() {
+  const sdp = 'v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n';
+  const heard = new EventEmitter<{ setup: [transport: string] }>();
+  const server = createServer((socket) => {
+    socket.setEncoding('latin1').on('error', () => {});
+    socket.on('data', (request: string) => {
+      const [, sequence] = /CSeq: (\d+)/.exec(request)!;
+      const isDescribe = request.startsWith('DESCRIBE');
+      const isSetup = request.startsWith('SETUP');
+      if (isSetup) heard.emit('setup', /Transport: (.*)/.exec(request)![1]!);
+      const body = isDescribe ? `Content-Type: application/sdp\r\nContent-Length: ${sdp.length}\r\n\r\n${sdp}` : '\r\n';
+      socket.write(`RTSP/1.0 ${isSetup ? '461 Unsupported Transport' : '200 OK'}\r\nCSeq: ${sequence}\r\n${body}`);
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `rtsp://127.0.0.1:${(server.address() as AddressInfo).port}/camera`,
+    nextTransport: async (): Promise<string> => (await once(heard, 'setup'))[0] as string,
+    async [Symbol.asyncDispose]() {
+      const closed = once(server, 'close');
+      server.close();
+      await closed;
+    },
+  };
 }
 
 describe('a live stream', () => {
@@ -156,6 +186,16 @@ describe('a live stream', () => {
     await Promise.all([first, second].map(({ id }) => pipeline.deleteStream(id)));
     const third = await pipeline.openPush({ name: 'a third' });
     await pipeline.deleteStream(third.id);
+  });
+
+  it('asks for the transport of RTSP that was chosen, also after a restart of the server', async () => {
+    await using server = await rtspServer();
+    const dataDir = join(folder.path, 'transport');
+    for (const isRestart of [false, true]) {
+      await using own = await open(dataDir, loopbackGate());
+      if (!isRestart) await own.pipeline.openStream({ url: server.url, rtspTransport: 'UDP' });
+      expect(await server.nextTransport()).toMatch(/^RTP\/AVP(\/UDP)?;/);
+    }
   });
 
   it('comes back after a stop of the server, with its sequence, its tracks and its time going on', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { MediaFacts } from '../../src/domain.ts';
+import { PipelineCounters } from '../../src/pipeline/counters.ts';
 import { checkLiveInput } from '../../src/pipeline/live-input.ts';
 import { looksLikePicture, PICTURE_HEAD_BYTES } from '../../src/pipeline/picture-kind.ts';
 import { LiveProgress, progressAtRest } from '../../src/pipeline/progress.ts';
@@ -57,6 +58,35 @@ describe('the progress of a stream', () => {
   });
 });
 
+describe('the counters of live streams', () => {
+  it('count each stall and each return, and forget what is not open any more', () => {
+    const counters = new PipelineCounters();
+    for (const status of ['CONNECTING', 'RUNNING', 'STALLED', 'RUNNING', 'STALLED', 'RECONNECTING'] as const) {
+      counters.liveChanged('a', status);
+    }
+    counters.liveChanged('b', 'CONNECTING');
+    const { live } = counters.statistics();
+    expect(live).toMatchObject({ stalls: 2, reconnects: 0, streams: { CONNECTING: 1, RUNNING: 0, RECONNECTING: 1 } });
+    for (const status of ['RECONNECTING', 'RUNNING', null] as const) counters.liveChanged('a', status);
+    expect(counters.statistics().live).toMatchObject({ stalls: 2, reconnects: 1, streams: { RUNNING: 0 } });
+  });
+
+  it('count frames by their delivery, and those of other streams not at all', () => {
+    const counters = new PipelineCounters();
+    const estimate = { ...frame('a', 0, []), skippedBefore: 3 };
+    const live = { address: null, rtspTransport: 'AUTO', maxWidthPixels: null, reconnects: 0, retry: null } as const;
+    const settings = { smoothingSeconds: 0, trackMissSeconds: 1 };
+    for (const kind of ['LIVE', 'PUSH'] as const) {
+      counters.frameStored({ estimate, failure: null }, { kind, live: { ...live, ...settings, delivery: 'LATEST' } });
+    }
+    expect(counters.statistics()).toMatchObject({
+      framesDone: 2,
+      framesSkipped: 6,
+      live: { frames: { LATEST: { scored: 1, skipped: 3 }, EVERY: { scored: 0, skipped: 0 } } },
+    });
+  });
+});
+
 describe('addWarnings', () => {
   it('adds up what is the same and keeps what differs', () => {
     const damaged = { code: 'MEDIA_DAMAGED', message: 'a', count: 2 } as const;
@@ -93,15 +123,36 @@ describe('the words of a stream', () => {
 
 describe('what is asked of a live stream', () => {
   const settings = { smoothingSeconds: 0.5, trackMissSeconds: 1 };
+  const address = { kind: 'RTSP', shownUrl: 'rtsp://camera/' } as const;
 
   it('gets the settings where nothing was asked, five frames a second, and the newest of them', () => {
-    expect(checkLiveInput({ url: 'rtsp://camera', name: ' door ' }, settings)).toEqual({
+    expect(checkLiveInput({ url: 'rtsp://a:b@camera', name: ' door ' }, address, settings)).toEqual({
       name: 'door',
       labels: [],
       retentionDays: null,
       sampling: { kind: 'RATE', framesPerSecond: 5 },
-      live: { ...settings, address: null, delivery: 'LATEST', maxWidthPixels: null, reconnects: 0, retry: null },
+      live: {
+        ...settings,
+        address: 'rtsp://camera/',
+        delivery: 'LATEST',
+        rtspTransport: 'AUTO',
+        maxWidthPixels: null,
+        reconnects: 0,
+        retry: null,
+      },
     });
+  });
+
+  it('is called by its address without secrets where it was given no name', () => {
+    expect(checkLiveInput({ url: 'rtsp://a:b@camera' }, address, settings).name).toBe('rtsp://camera/');
+  });
+
+  it('may choose the transport of RTSP, and of nothing else', () => {
+    const asked = { url: '', rtspTransport: 'UDP' } as const;
+    expect(checkLiveInput(asked, address, settings).live.rtspTransport).toBe('UDP');
+    expect(() => checkLiveInput(asked, { ...address, kind: 'RTMP' }, settings)).toThrow(
+      expect.objectContaining({ code: 'BAD_INPUT', message: expect.stringContaining('rtspTransport') }),
+    );
   });
 
   it.each([
@@ -114,7 +165,7 @@ describe('what is asked of a live stream', () => {
     [{ trackMissSeconds: 0 }, 'trackMissSeconds'],
     [{ trackMissSeconds: Number.NaN }, 'trackMissSeconds'],
   ])('is refused: %j', (change, word) => {
-    expect(() => checkLiveInput({ url: 'rtsp://camera', name: 'door', ...change }, settings)).toThrow(
+    expect(() => checkLiveInput({ url: 'rtsp://camera', name: 'door', ...change }, address, settings)).toThrow(
       expect.objectContaining({ code: 'BAD_INPUT', message: expect.stringContaining(word) }),
     );
   });

@@ -7,6 +7,7 @@ const SECRET = 'rtsp://operator:pa55word@camera.example/stream';
 const LIVE: LiveFacts = {
   address: 'rtsp://camera.example/stream',
   delivery: 'LATEST',
+  rtspTransport: 'UDP',
   maxWidthPixels: 640,
   smoothingSeconds: 0.5,
   trackMissSeconds: 2,

@@ -43,12 +43,13 @@ export const Mutation: MutationResolvers = {
     }
   },
 
-  openStream: (_, { input: { url, name, delivery, framesPerSecond, ...rest } }, { pipeline }) =>
+  openStream: (_, { input: { url, name, delivery, rtspTransport, framesPerSecond, ...rest } }, { pipeline }) =>
     pipeline.openStream({
       url,
       // The pipeline names a stream by its address where nobody else does.
       ...(typeof name === 'string' ? { name } : {}),
       ...(delivery ? { delivery } : {}),
+      ...(rtspTransport ? { rtspTransport } : {}),
       ...(typeof framesPerSecond === 'number' ? { framesPerSecond } : {}),
       ...lookingOptions(rest),
     }),

@@ -50,6 +50,7 @@ export const objects: Pick<
     error: ({ error }) => problemOf(error),
     address: ({ live }) => live?.address ?? null,
     delivery: ({ kind, live }) => (kind === 'LIVE' ? (live?.delivery ?? null) : null),
+    rtspTransport: ({ kind, live }) => (kind === 'LIVE' ? (live?.rtspTransport ?? null) : null),
     connection({ kind, live }) {
       if (kind !== 'LIVE' || live === null) return null;
       const { retry, reconnects } = live;

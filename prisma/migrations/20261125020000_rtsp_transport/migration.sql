@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "Stream" ADD COLUMN "rtspTransport" TEXT;
