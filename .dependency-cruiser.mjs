@@ -40,10 +40,19 @@ export default {
     ),
     only(
       'graphql',
-      [...COMMON, ...SETTINGS, 'pipeline/', 'store/', 'estimates/', 'rows/', 'metrics/'],
-      'graphql talks to pipeline and store; estimates has the geometry that its fields are made of; rows and metrics make what it sends as text.',
+      [...COMMON, ...SETTINGS, 'access/', 'pipeline/', 'store/', 'estimates/', 'rows/', 'metrics/'],
+      'graphql talks to pipeline and store, for callers by the doors of access; estimates has the geometry that its fields are made of; rows and metrics make what it sends as text.',
     ),
-    only('cli', [...COMMON, ...SETTINGS, 'pipeline/', 'store/', 'rows/'], 'cli talks to pipeline and store.'),
+    only(
+      'cli',
+      [...COMMON, ...SETTINGS, 'access/', 'pipeline/', 'store/', 'rows/'],
+      'cli talks to pipeline and store; access makes its keys.',
+    ),
+    only(
+      'access',
+      [...COMMON, ...SETTINGS, 'pipeline/', 'store/'],
+      'access says who asks and what is there for him; it knows no transport.',
+    ),
     only(
       'metrics',
       [...COMMON, 'pipeline/', 'store/'],

@@ -10,6 +10,7 @@ import type { AddressInfo } from 'node:net';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { WebSocketServer } from 'ws';
+import { openKeyring } from '../src/access/index.ts';
 import { loadConfig } from '../src/config.ts';
 import type { FrameEstimate, StreamRecord } from '../src/domain.ts';
 import { scriptLaunch } from '../src/flow/index.ts';
@@ -122,9 +123,14 @@ async function rate(clients: ChildProcess, { group, sendOne }: Side): Promise<Ra
 
 const stream = { id: STREAM_ID, status: 'RUNNING' } as StreamRecord;
 await using hub = createHub({ bufferFrames: 64, replay: async () => [], streamNow: async () => stream });
+const config = loadConfig({ environment: { PORT: '0' } });
+const log = pino({ level: 'warn' });
+const noKeys = { keys: async () => [], keysUsed: async () => {}, foreignChanges: async () => 0 };
+await using keyring = await openKeyring({ config, store: noKeys, log });
 await using server = await startServer({
-  config: loadConfig({ environment: { PORT: '0' } }),
-  log: pino({ level: 'warn' }),
+  config,
+  log,
+  keyring,
   store: {} as Store,
   pipeline: {
     async *subscribeFrames(streamId, options) {

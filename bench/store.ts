@@ -55,6 +55,7 @@ async function newStream(store: Store, id: string): Promise<void> {
   await store.createStream({
     id,
     revision: 0,
+    ownerKeyId: null,
     kind: 'FILE',
     name: id,
     labels: [],

@@ -3,7 +3,7 @@
     python3 examples/subscribe.py VIDEO [http://127.0.0.1:4000]
 
 The frames come as server-sent events. A lost connection is taken up again after the last frame that was received, so
-that each frame is printed exactly once.
+that each frame is printed exactly once. Where the server has keys, put one into the environment as CIRCUMPLEX_KEY.
 """
 
 import http.client
@@ -22,18 +22,21 @@ FRAMES = """subscription ($streamId: ID!, $after: Cursor) {
   }
 }"""
 
+KEY = os.environ.get("CIRCUMPLEX_KEY")
+AUTHORIZATION = {} if KEY is None else {"authorization": f"Bearer {KEY}"}
+
 
 def post(server: str, query: str, variables: dict, accept: str = "application/json"):
     """Sends one operation; the answer is open, to be read as it comes."""
     body = json.dumps({"query": query, "variables": variables}).encode()
-    headers = {"content-type": "application/json", "accept": accept}
+    headers = {"content-type": "application/json", "accept": accept, **AUTHORIZATION}
     return urllib.request.urlopen(urllib.request.Request(f"{server}/graphql", body, headers))
 
 
 def analyze(server: str, path: str) -> str:
     """Sends a video of any size and gives the id of the stream that scores it."""
     with open(path, "rb") as video:
-        headers = {"content-length": str(os.path.getsize(path)), "content-type": "application/octet-stream"}
+        headers = {"content-length": str(os.path.getsize(path)), "content-type": "application/octet-stream", **AUTHORIZATION}
         request = urllib.request.Request(f"{server}/media", video, headers, method="PUT")
         with urllib.request.urlopen(request) as answer:
             media_id = json.load(answer)["id"]

@@ -3,6 +3,8 @@
  * connection: it comes back with the cursor of the last frame that it received, so each frame is printed exactly once.
  *
  *     npx tsx examples/subscribe.ts VIDEO_OR_STREAM_ID [http://127.0.0.1:4000/graphql]
+ *
+ * Where the server has keys, put one into the environment as CIRCUMPLEX_KEY.
  */
 import { createReadStream, existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -34,6 +36,10 @@ if (source === undefined) {
   console.error('Usage: npx tsx examples/subscribe.ts VIDEO_OR_STREAM_ID [ADDRESS]');
   process.exit(2);
 }
+const key = process.env.CIRCUMPLEX_KEY;
+const authorization: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` };
+/** How a WebSocket is closed that comes without a key, or with one that is wrong or revoked. */
+const FORBIDDEN = 4403;
 const streamId = existsSync(source) ? await analyze(source) : source;
 await printFrames(streamId);
 
@@ -42,16 +48,16 @@ async function analyze(path: string): Promise<string> {
   const { size } = await stat(path);
   const put = await fetch(new URL('/media', address), {
     method: 'PUT',
-    headers: { 'content-length': String(size) },
+    headers: { ...authorization, 'content-length': String(size) },
     body: Readable.toWeb(createReadStream(path)),
     duplex: 'half',
   } as RequestInit);
   const media = (await put.json()) as { id: string; error?: { message: string } };
-  if (media.error) throw new Error(media.error.message);
+  if (media.error) end(media.error.message);
 
   const response = await fetch(address, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { ...authorization, 'content-type': 'application/json' },
     body: JSON.stringify({
       query: 'mutation ($input: AnalyzeVideoInput!) { analyzeVideo(input: $input) { id } }',
       variables: { input: { mediaId: media.id, name: basename(path) } },
@@ -66,7 +72,8 @@ async function analyze(path: string): Promise<string> {
 }
 
 async function printFrames(id: string): Promise<void> {
-  const client = createClient({ url: address.replace(/^http/, 'ws'), webSocketImpl: WebSocket, retryAttempts: 0 });
+  const url = address.replace(/^http/, 'ws');
+  const client = createClient({ url, webSocketImpl: WebSocket, connectionParams: authorization, retryAttempts: 0 });
   let after: string | null = null;
   for (;;) {
     try {
@@ -81,13 +88,19 @@ async function printFrames(id: string): Promise<void> {
     } catch (reason) {
       // What the server refuses comes as a list of errors; anything else is a lost connection.
       if (Array.isArray(reason) && !isRetryable(reason)) {
-        console.error(reason.map(({ message }: { message: string }) => message).join('\n'));
-        process.exit(1);
+        end(reason.map(({ message }: { message: string }) => message).join('\n'));
       }
+      const closed = reason as { readonly code?: number; readonly reason?: string };
+      if (closed.code === FORBIDDEN) end(String(closed.reason));
       console.error('connection lost; trying again');
       await new Promise((resolve) => setTimeout(resolve, 1000));
     }
   }
+}
+
+function end(message: string): never {
+  console.error(message);
+  process.exit(1);
 }
 
 function isRetryable(errors: readonly { readonly extensions?: { readonly retryable?: boolean } }[]): boolean {

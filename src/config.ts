@@ -2,123 +2,27 @@
  * Every setting of the program in one table: name, default, unit, range, meaning. The environment, the flags, `--help`
  * and the documents all come from it. A setting `maxBatch` is MAX_BATCH in the environment and `--max-batch` as a flag.
  */
-import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { AppError } from './errors.ts';
+import {
+  choice,
+  type DerivedDefault,
+  decimal,
+  deviceList,
+  hostList,
+  hostName,
+  originList,
+  path,
+  type Setting,
+  type SettingValue,
+  wholeNumber,
+} from './setting-kinds.ts';
 
 /** Root of the installed package: both `src/config.ts` and `dist/config.js` lie one folder below it. */
 const PACKAGE_FOLDER = fileURLToPath(new URL('..', import.meta.url));
-
-type SettingValue = string | number | readonly string[];
-
-interface Setting<T> {
-  readonly schema: z.ZodType<T, string>;
-  readonly defaultValue: T | DerivedDefault;
-  /** What `unit` the number has; empty for texts. */
-  readonly unit: string;
-  /** The values that are taken, in words. */
-  readonly allowed: string;
-  readonly meaning: string;
-}
-
-/** A default that depends on the machine or on another setting: worked out at start, shown to people as `text`. */
-interface DerivedDefault {
-  readonly text: string;
-  readonly value: (resolved: { readonly dataDir: string }) => SettingValue;
-}
-
-interface NumberOptions {
-  readonly default: number | DerivedDefault;
-  readonly min: number;
-  readonly max: number;
-  readonly unit: string;
-  readonly meaning: string;
-}
-
-function wholeNumber({ min, max, unit, meaning, default: defaultValue }: NumberOptions): Setting<number> {
-  const schema = z
-    .string()
-    .regex(/^\d{1,15}$/)
-    .transform(Number)
-    .pipe(z.number().int().min(min).max(max));
-  return { schema, defaultValue, unit, meaning, allowed: `a whole number from ${min} to ${max}` };
-}
-
-function decimal({ min, max, unit, meaning, default: defaultValue }: NumberOptions): Setting<number> {
-  const schema = z
-    .string()
-    .regex(/^(\d{1,15}(\.\d{1,15})?|\.\d{1,15})$/)
-    .transform(Number)
-    .pipe(z.number().min(min).max(max));
-  return { schema, defaultValue, unit, meaning, allowed: `a number from ${min} to ${max}` };
-}
-
-function choice<const T extends string>(
-  values: readonly [T, ...T[]],
-  options: { readonly default: NoInfer<T>; readonly meaning: string },
-): Setting<T> {
-  const schema = z.string().pipe(z.enum(values)) as unknown as z.ZodType<T, string>;
-  return {
-    schema,
-    defaultValue: options.default,
-    unit: '',
-    allowed: `one of ${values.join(', ')}`,
-    meaning: options.meaning,
-  };
-}
-
-function path(options: { readonly default: string | DerivedDefault; readonly meaning: string }): Setting<string> {
-  const schema = z
-    .string()
-    .refine((text) => !text.includes('\0'))
-    .transform((text) => resolve(text));
-  return { schema, defaultValue: options.default, unit: '', allowed: 'a path', meaning: options.meaning };
-}
-
-/** Commas between its entries, spaces around them; none by default. */
-function hostList(options: { readonly meaning: string }): Setting<readonly string[]> {
-  const schema = z
-    .string()
-    .transform((text) => text.split(',').map((entry) => entry.trim().toLowerCase()))
-    .refine((entries) => entries.every(isHostOrBlock));
-  return {
-    schema,
-    defaultValue: { text: 'none', value: () => [] },
-    unit: '',
-    allowed: 'host names, IP addresses and CIDR blocks with commas between them',
-    meaning: options.meaning,
-  };
-}
-
-/** Commas between its entries, spaces around them; none by default. */
-function deviceList(options: { readonly meaning: string }): Setting<readonly string[]> {
-  const schema = z
-    .string()
-    .transform((text) => text.split(',').map((entry) => entry.trim()))
-    .refine((entries) => entries.every((entry) => /^[^\p{Cc}]{1,200}$/u.test(entry)));
-  return {
-    schema,
-    defaultValue: { text: 'none', value: () => [] },
-    unit: '',
-    allowed: 'names of devices with commas between them',
-    meaning: options.meaning,
-  };
-}
-
-function isHostOrBlock(entry: string): boolean {
-  const [host = '', bits, ...more] = entry.split('/');
-  const version = host.includes('%') ? 0 : isIP(host);
-  if (version === 0 || more.length > 0) {
-    // A name whose last part is a number would be an IPv4 address in some other spelling.
-    return /^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*(?!(\d+|0x[0-9a-f]*)$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/.test(
-      entry,
-    );
-  }
-  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
-}
 
 function inPackage(...segments: string[]): DerivedDefault {
   return { text: `${segments.join('/')} of the package`, value: () => join(PACKAGE_FOLDER, ...segments) };
@@ -127,9 +31,10 @@ function inPackage(...segments: string[]): DerivedDefault {
 const MEBIBYTE = 1024 * 1024;
 
 const SETTINGS = {
-  host: choice(['127.0.0.1', '::1', 'localhost'], {
+  host: hostName({
     default: '127.0.0.1',
-    meaning: 'Address to listen on. Only this machine: there are no keys yet that would guard the server on a network.',
+    meaning:
+      'Address to listen on; 0.0.0.0 and :: are all of this machine. One that others can reach needs a key: circumplex keys create.',
   }),
   port: wholeNumber({
     default: 4000,
@@ -379,6 +284,52 @@ const SETTINGS = {
     max: 100_000,
     unit: 'frames',
     meaning: 'Frames kept for a slow subscriber; beyond it the oldest are dropped and counted.',
+  }),
+  corsOrigins: originList({
+    meaning: 'Origins whose pages may use this server from a browser; pages of any other may not.',
+  }),
+  keyOpenStreams: wholeNumber({
+    default: 32,
+    min: 0,
+    max: 1_000_000,
+    unit: 'streams',
+    meaning: 'Streams of one key that have not ended; 0 sets no limit.',
+  }),
+  keyRequestsPerMinute: wholeNumber({
+    default: 6000,
+    min: 0,
+    max: 1_000_000_000,
+    unit: 'requests a minute',
+    meaning: 'HTTP requests and WebSocket operations of one key, pushed frames included; 0 sets no limit.',
+  }),
+  keyUploadsInFlight: wholeNumber({
+    default: 4,
+    min: 0,
+    max: 10_000,
+    unit: 'uploads',
+    meaning: 'Videos that one key sends at once; 0 sets no limit.',
+  }),
+  keyUploadBytesPerDay: wholeNumber({
+    default: 100 * 1024 * MEBIBYTE,
+    min: 0,
+    max: 1024 ** 4 * 100,
+    unit: 'bytes',
+    meaning: 'Bytes of videos that one key sends in a day; 0 sets no limit.',
+  }),
+  keySubscriptions: wholeNumber({
+    default: 200,
+    min: 0,
+    max: 1_000_000,
+    unit: 'subscriptions',
+    meaning: 'Subscriptions of one key at once, and as many WebSockets; 0 sets no limit.',
+  }),
+  keyStoredFrames: wholeNumber({
+    default: 100_000_000,
+    min: 0,
+    max: 1_000_000_000_000,
+    unit: 'frames',
+    meaning:
+      'Frames of all streams of one key that the database holds; a stream that meets this limit FAILED. 0 sets no limit.',
   }),
   shutdownSeconds: decimal({
     default: 10,

@@ -140,6 +140,8 @@ export interface FrameEstimate {
 /** A picture's estimate: the faces carry track numbers 1, 2, ... by their size, largest first. */
 export interface ImageAnalysis {
   readonly id: string;
+  /** Id of the key that it was made with; `null` without keys. */
+  readonly ownerKeyId: string | null;
   readonly createdAt: Date;
   readonly name: string | null;
   readonly width: number;
@@ -251,6 +253,8 @@ export interface StreamRecord {
   readonly id: string;
   /** Counts the stored changes of this record, from 0: of two states of one stream the higher is the later. */
   readonly revision: number;
+  /** Id of the key that it was made with; `null` without keys. */
+  readonly ownerKeyId: string | null;
   readonly kind: StreamKind;
   readonly name: string;
   readonly labels: readonly string[];
@@ -269,4 +273,43 @@ export interface StreamRecord {
   readonly createdAt: Date;
   readonly startedAt: Date | null;
   readonly endedAt: Date | null;
+}
+
+/**
+ * What a key may do: `read` asks, subscribes and exports, `write` starts, stops and erases, both over the key's own streams and
+ * pictures. Neither implies the other. `admin` implies both, over everything, and reads the metrics.
+ */
+export const KEY_SCOPES = ['read', 'write', 'admin'] as const;
+export type KeyScope = (typeof KEY_SCOPES)[number];
+
+/** How much one key may take; 0 sets no limit. */
+export interface KeyLimits {
+  /** Streams that have not ended. */
+  readonly openStreams: number;
+  /** HTTP requests, and operations over WebSocket. */
+  readonly requestsPerMinute: number;
+  /** Videos that are being received. */
+  readonly uploadsInFlight: number;
+  /** Bytes of videos. */
+  readonly uploadBytesPerDay: number;
+  readonly subscriptions: number;
+  /** Frames of all its streams that are in the database. */
+  readonly storedFrames: number;
+}
+
+/** A key as it is stored: what is needed to know it again, never the key itself. */
+export interface ApiKeyRecord {
+  /** Stands in the key's own text. */
+  readonly id: string;
+  /** Name for people. */
+  readonly name: string;
+  /** SHA-256 of the secret, in hexadecimal. */
+  readonly secretHash: string;
+  readonly scopes: readonly KeyScope[];
+  /** Limits of its own, in place of the server's. */
+  readonly limits: Partial<KeyLimits>;
+  readonly createdAt: Date;
+  readonly revokedAt: Date | null;
+  /** Known to a minute or so. */
+  readonly lastUsedAt: Date | null;
 }

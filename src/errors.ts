@@ -15,6 +15,13 @@ export const ERROR_KINDS = {
   CURSOR_INVALID: { status: 400, retryable: false, meaning: 'A cursor was not made by this server for this list.' },
   RANGE_INVALID: { status: 400, retryable: false, meaning: 'A range starts after its end.' },
   QUERY_TOO_COMPLEX: { status: 400, retryable: false, meaning: 'A query is too deep, too wide or too costly.' },
+  UNAUTHENTICATED: {
+    status: 401,
+    retryable: false,
+    meaning: 'The request has no key, or one that is unknown or revoked.',
+  },
+  FORBIDDEN: { status: 403, retryable: false, meaning: 'The key may not do this.' },
+  LIMIT_EXCEEDED: { status: 429, retryable: true, meaning: 'A limit of the key is reached.' },
   NOT_FOUND: { status: 404, retryable: false, meaning: 'No stream, image or upload has this id.' },
   MEDIA_UNSUPPORTED: { status: 415, retryable: false, meaning: 'The bytes are no picture or video that can be read.' },
   MEDIA_TOO_COSTLY: {
@@ -53,11 +60,18 @@ export type ErrorCode = keyof typeof ERROR_KINDS;
 /** The one error that leaves a folder's door. `message` is safe to show to a client; `cause` is for the log alone. */
 export class AppError extends Error {
   readonly code: ErrorCode;
+  /** After how long the same may succeed, where that is known. */
+  readonly retryAfterSeconds: number | null;
 
-  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
-    super(message, options);
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { readonly cause?: unknown; readonly retryAfterSeconds?: number } = {},
+  ) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
     this.name = 'AppError';
     this.code = code;
+    this.retryAfterSeconds = options.retryAfterSeconds ?? null;
   }
 
   get retryable(): boolean {

@@ -3,13 +3,16 @@
  * loaded when it is known that they will run, so that a wrong setting is told at once.
  */
 import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import {
   type AnalyzeArguments,
   type ExportArguments,
   helpText,
+  type KeysArguments,
   parseCommand,
   runAnalyze,
   runExport,
+  runKeys,
   type SettingFlags,
 } from './cli/index.ts';
 import { loadConfig } from './config.ts';
@@ -34,6 +37,8 @@ export async function main(argv: readonly string[]): Promise<number> {
         return await analyze(command);
       case 'export':
         return await exportStream(command);
+      case 'keys':
+        return await keys(command);
     }
   } catch (thrown) {
     return reportFailure(thrown);
@@ -98,6 +103,20 @@ async function exportStream(command: ExportArguments): Promise<number> {
     if (end.signal.aborted) return end.exitCode;
     throw thrown;
   }
+}
+
+async function keys(command: KeysArguments): Promise<number> {
+  const config = loadConfig({ environment: process.env, flags: command.flags });
+  process.umask(0o077);
+  const { openStore } = await import('./store/index.ts');
+  // The first key comes before the first start of a server that others can reach, so it may make the database.
+  const isFirst = command.action === 'create';
+  if (isFirst) await mkdir(config.dataDir, { recursive: true, mode: 0o700 }).catch(() => undefined);
+  const { databaseUrl } = config;
+  const readOnly = command.action === 'list';
+  await using store = await openStore({ databaseUrl, mustExist: !isFirst, readOnly });
+  await runKeys(command, { config, store, stdout: process.stdout, stderr: process.stderr });
+  return 0;
 }
 
 /** One line on standard error, without a stack: what went wrong and what to do stands in the message. */

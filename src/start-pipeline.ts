@@ -1,5 +1,6 @@
 /** Puts together everything below the transports, in the order in which it is taken apart again from the end. */
 import { join } from 'node:path';
+import { type Keyring, openKeyring } from './access/index.ts';
 import { createVisionPool, type VisionPool } from './batches/index.ts';
 import type { Config } from './config.ts';
 import { takeDataFolder } from './data-folder.ts';
@@ -21,6 +22,7 @@ export interface StartOptions {
 export interface RunningPipeline extends AsyncDisposable {
   readonly pipeline: Pipeline;
   readonly store: Store;
+  readonly keyring: Keyring;
 }
 
 /** Starts the networks as the settings say. Errors: ENGINE_UNAVAILABLE, ABORTED. */
@@ -54,7 +56,7 @@ export async function openVision(config: Config, { log, signal }: StartOptions):
 
 /**
  * Opens the data folder, the database and the networks, and takes up unfinished videos. When a part cannot start, those
- * before it are closed again. Errors: CONFIG_INVALID, FFMPEG_MISSING, STORE_FAILED, ENGINE_UNAVAILABLE, ABORTED.
+ * before it are closed again. Errors: CONFIG_INVALID (also where HOST is open to others and there is no key), FFMPEG_MISSING, STORE_FAILED, ENGINE_UNAVAILABLE, ABORTED.
  */
 export async function startPipeline(config: Config, options: StartOptions): Promise<RunningPipeline> {
   const parts = new ClosingStack();
@@ -62,6 +64,8 @@ export async function startPipeline(config: Config, options: StartOptions): Prom
     await checkFfmpeg(options.signal === undefined ? {} : { signal: options.signal });
     parts.own(await takeDataFolder(config.dataDir));
     const store = parts.own(await openStore({ databaseUrl: config.databaseUrl }));
+    // Before anything is begun: a server that no key guards must not start where others can reach it.
+    const keyring = parts.own(await openKeyring({ config, store, log: options.log }));
     const hub = parts.own(
       createHub({
         bufferFrames: config.subscriberBufferFrames,
@@ -87,10 +91,11 @@ export async function startPipeline(config: Config, options: StartOptions): Prom
         vision,
         uploads,
         gate,
+        maxFramesOf: (keyId) => keyring.maxFramesOf(keyId),
         log: options.log,
       }),
     );
-    return { pipeline, store, [Symbol.asyncDispose]: () => parts[Symbol.asyncDispose]() };
+    return { pipeline, store, keyring, [Symbol.asyncDispose]: () => parts[Symbol.asyncDispose]() };
   } catch (thrown) {
     await parts[Symbol.asyncDispose]();
     throw thrown;

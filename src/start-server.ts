@@ -16,8 +16,8 @@ export interface RunningServer extends AsyncDisposable {
 export async function startServer(config: Config, options: StartOptions): Promise<RunningServer> {
   const parts = new ClosingStack();
   try {
-    const { pipeline, store } = parts.own(await startPipeline(config, options));
-    const { url } = parts.own(await startGraphql({ config, pipeline, store, log: options.log }));
+    const { pipeline, store, keyring } = parts.own(await startPipeline(config, options));
+    const { url } = parts.own(await startGraphql({ config, pipeline, store, keyring, log: options.log }));
     return { url, [Symbol.asyncDispose]: () => parts[Symbol.asyncDispose]() };
   } catch (thrown) {
     await parts[Symbol.asyncDispose]();

@@ -47,8 +47,15 @@ describe('loadConfig', () => {
     ).toEqual([...['10.0.0.0/8', '::1', 'cam.lan', '192.168.1.20']]);
   });
 
-  it('listens on this machine only', () => {
-    expect(failure({ HOST: '0.0.0.0' }).code).toBe('CONFIG_INVALID');
+  it.each(['0.0.0.0', '::', '192.168.1.20', 'cam.lan', 'localhost'])('takes %s to listen on', (host) => {
+    expect(loadConfig({ environment: { HOST: host } }).host).toBe(host);
+  });
+
+  it('reads a list of origins with its spaces taken away', () => {
+    expect(loadConfig({ environment: {} }).corsOrigins).toEqual([]);
+    expect(
+      loadConfig({ environment: { CORS_ORIGINS: 'https://app.example, http://localhost:3000' } }).corsOrigins,
+    ).toEqual(['https://app.example', 'http://localhost:3000']);
   });
 
   it.each([
@@ -64,6 +71,18 @@ describe('loadConfig', () => {
     ['LOG_LEVEL', 'loud', 'one of fatal, error'],
     ['ENGINE', 'caffe', 'one of onnxruntime, tensorflow'],
     ['DATABASE_URL', 'mysql://there', 'file:PATH'],
+    ['HOST', '10.0.0.0/8', 'an IP address or a host name'],
+    ['HOST', 'http://here', 'an IP address or a host name'],
+    ['HOST', 'here:4000', 'an IP address or a host name'],
+    ['CORS_ORIGINS', '*', 'origins such as'],
+    ['CORS_ORIGINS', 'null', 'origins such as'],
+    ['CORS_ORIGINS', 'https://app.example/', 'origins such as'],
+    ['CORS_ORIGINS', 'https://APP.example', 'origins such as'],
+    ['CORS_ORIGINS', 'https://app.example:443', 'origins such as'],
+    ['CORS_ORIGINS', 'https://*.example', 'origins such as'],
+    ['CORS_ORIGINS', 'app.example', 'origins such as'],
+    ['CORS_ORIGINS', 'https://a.example,,https://b.example', 'origins such as'],
+    ['KEY_OPEN_STREAMS', '-1', 'a whole number'],
     ['ALLOWED_HOSTS', '10.0.0.0/33', 'CIDR blocks'],
     ['ALLOWED_HOSTS', '::1/129', 'CIDR blocks'],
     ['ALLOWED_HOSTS', '10.0.0.0/', 'CIDR blocks'],

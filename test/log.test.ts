@@ -1,10 +1,11 @@
 /** What the log of a server holds after all that may happen to a stream, and what it must never hold. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createLog } from '../src/log.ts';
 import { ffmpeg, makeVideo, photograph, temporaryFolder } from './pipeline/support.ts';
 import { face, frame, streamRecord, testStore } from './store/support.ts';
+import { openKeyedServer, type TestKey } from './support/keyed-server.ts';
 import { openServer, type TestServer } from './support/server.ts';
 
 type Line = Readonly<Record<string, unknown>> & { readonly level: number; readonly msg: string };
@@ -75,6 +76,47 @@ async function ending(server: TestServer, id: string): Promise<void> {
   await client.dispose();
 }
 
+test('keys are in no line of the log, no answer, no metric and no file', async () => {
+  const written: string[] = [];
+  const log = createLog({ level: 'trace', destination: { write: (text) => void written.push(text) } });
+  const [keys, answers]: [TestKey[], string[]] = [[], []];
+  await using server = await openKeyedServer(
+    {},
+    {
+      log,
+      before: async ({ makeKey, store }) => {
+        keys.push(await makeKey(['admin']), await makeKey(['read']), await makeKey(['read']));
+        await store.revokeKey(keys[2]!.id, new Date());
+      },
+    },
+  );
+  const wrong = { id: '', text: `cpx_${keys[0]!.id}_${'d'.repeat(64)}` };
+  for (const key of [...keys, wrong]) {
+    const client = server.as(key);
+    answers.push(
+      (await client.post(`{ stream(id: "${key.text}") { id } nothing }`)).text,
+      (await client.post('mutation { openPush(input: {}) { id } }')).text,
+      (await client.putMedia(Buffer.from('no video'))).text,
+      (await client.send('/streams/any/export')).text,
+      (await client.send('/metrics')).text,
+      (await client.send('/readyz')).text,
+      JSON.stringify(await client.first('WebSocket', '{ engine { name } }')),
+      JSON.stringify(await client.first('server-sent events', 'subscription { streamStatus(streamId: "x") { id } }')),
+    );
+  }
+  await server.store.revokeKey(keys[0]!.id, new Date());
+  while ((await server.as(keys[0]!).send('/metrics')).status !== 401);
+  expect(written.join('')).toContain('a key was revoked');
+  for (const { text } of [...keys, wrong]) {
+    const secret = text.split('_')[2]!;
+    expect(written.filter((line) => line.includes(secret))).toEqual([]);
+    expect(answers.filter((answer) => answer.includes(secret))).toEqual([]);
+    for (const name of await readdir(server.dataDir, { recursive: true, withFileTypes: true })) {
+      if (name.isFile()) expect((await readFile(join(name.parentPath, name.name))).includes(secret)).toBe(false);
+    }
+  }
+});
+
 describe('the log of a server', () => {
   test('tells the life of each stream by its id', () => {
     const [scored, damaged, stopped] = streams;
@@ -117,6 +159,7 @@ test('what the database refuses is logged without the values that it refused', a
   const log = createLog({ level: 'debug', destination: { write: (text) => void written.push(text) } });
   const image = {
     id: SECRET,
+    ownerKeyId: null,
     createdAt: new Date(Number.NaN),
     name: SECRET,
     width: 1,

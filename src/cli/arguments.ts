@@ -1,7 +1,7 @@
 /** The command line as a typed command; everything that is wrong with it is said here. */
 import { parseArgs } from 'node:util';
 import { describeSettings } from '../config.ts';
-import type { Sampling } from '../domain.ts';
+import { KEY_SCOPES, type KeyScope, type Sampling } from '../domain.ts';
 import { AppError } from '../errors.ts';
 import { asOutputFormat, OUTPUT_FORMATS, type OutputFormat } from '../rows/index.ts';
 
@@ -27,12 +27,19 @@ export interface ExportArguments {
   readonly flags: SettingFlags;
 }
 
+export type KeysArguments = { readonly kind: 'keys'; readonly flags: SettingFlags } & (
+  | { readonly action: 'create'; readonly name: string; readonly scopes: readonly KeyScope[] }
+  | { readonly action: 'list' }
+  | { readonly action: 'revoke'; readonly id: string }
+);
+
 export type Command =
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
   | { readonly kind: 'serve'; readonly flags: SettingFlags }
   | AnalyzeArguments
-  | ExportArguments;
+  | ExportArguments
+  | KeysArguments;
 
 const OUTPUT_OPTIONS = {
   format: { type: 'string' },
@@ -43,6 +50,8 @@ const SAMPLING_OPTIONS = {
   fps: { type: 'string' },
   'every-frame': { type: 'boolean' },
 } as const;
+
+const KEY_OPTIONS = { scopes: { type: 'string' } } as const;
 
 const GENERAL_OPTIONS = {
   help: { type: 'boolean', short: 'h' },
@@ -61,6 +70,7 @@ export function parseCommand(argv: readonly string[]): Command {
     ...GENERAL_OPTIONS,
     ...OUTPUT_OPTIONS,
     ...SAMPLING_OPTIONS,
+    ...KEY_OPTIONS,
   });
   const [name, ...files] = positionals;
   if (values.help === true || name === 'help') return { kind: 'help' };
@@ -73,11 +83,11 @@ export function parseCommand(argv: readonly string[]): Command {
     case undefined:
       throw new AppError('BAD_INPUT', `Say what to do: ${USAGE}`);
     case 'serve':
-      refuseOptions(name, values, { ...OUTPUT_OPTIONS, ...SAMPLING_OPTIONS });
+      refuseOptions(name, values, { ...OUTPUT_OPTIONS, ...SAMPLING_OPTIONS, ...KEY_OPTIONS });
       if (files.length > 0) throw new AppError('BAD_INPUT', `"serve" takes no file names. ${HELP_HINT}`);
       return { kind: 'serve', flags };
     case 'export': {
-      refuseOptions(name, values, SAMPLING_OPTIONS);
+      refuseOptions(name, values, { ...SAMPLING_OPTIONS, ...KEY_OPTIONS });
       const [streamId] = files;
       if (streamId === undefined || files.length > 1) {
         throw new AppError('BAD_INPUT', `"export" needs the id of one stream. ${HELP_HINT}`);
@@ -90,7 +100,11 @@ export function parseCommand(argv: readonly string[]): Command {
         flags,
       };
     }
+    case 'keys':
+      refuseOptions(name, values, { ...OUTPUT_OPTIONS, ...SAMPLING_OPTIONS });
+      return keysCommand(files, values.scopes, flags);
     case 'analyze':
+      refuseOptions(name, values, KEY_OPTIONS);
       if (files.length === 0) throw new AppError('BAD_INPUT', `"analyze" needs at least one file. ${HELP_HINT}`);
       return {
         kind: 'analyze',
@@ -106,7 +120,50 @@ export function parseCommand(argv: readonly string[]): Command {
 }
 
 const HELP_HINT = 'See circumplex --help.';
-const USAGE = `circumplex serve, circumplex analyze FILE..., or circumplex export ID. ${HELP_HINT}`;
+const USAGE = `circumplex serve, circumplex analyze FILE..., circumplex export ID, or circumplex keys. ${HELP_HINT}`;
+
+const MAX_KEY_NAME_LENGTH = 100;
+
+function keysCommand(words: readonly string[], scopes: Value, flags: SettingFlags): KeysArguments {
+  const [action, word, ...more] = words;
+  if (more.length > 0) throw new AppError('BAD_INPUT', `"keys ${action}" takes one word at most. ${HELP_HINT}`);
+  if (action !== 'create' && scopes !== undefined) {
+    throw new AppError('BAD_INPUT', `Only "keys create" takes --scopes. ${HELP_HINT}`);
+  }
+  if (action === 'create') {
+    const name = word?.trim() ?? '';
+    // Control characters would act on the terminal of whoever lists the keys.
+    if (name === '' || name.length > MAX_KEY_NAME_LENGTH || /\p{C}/u.test(name)) {
+      throw new AppError(
+        'BAD_INPUT',
+        `"keys create" needs a name of 1 to ${MAX_KEY_NAME_LENGTH} characters. ${HELP_HINT}`,
+      );
+    }
+    return { kind: 'keys', action, name, scopes: keyScopes(scopes), flags };
+  }
+  if (action === 'list' && word === undefined) return { kind: 'keys', action, flags };
+  if (action === 'revoke') {
+    // Not repeated: it may be a whole key.
+    if (word === undefined || !/^[0-9a-f]{12}$/.test(word)) {
+      throw new AppError(
+        'BAD_INPUT',
+        `"keys revoke" needs an id as "keys list" shows it: 12 of 0-9 and a-f. ${HELP_HINT}`,
+      );
+    }
+    return { kind: 'keys', action, id: word, flags };
+  }
+  throw new AppError('BAD_INPUT', `Say "keys create NAME", "keys list" or "keys revoke ID". ${HELP_HINT}`);
+}
+
+function keyScopes(value: Value): readonly KeyScope[] {
+  const given = typeof value === 'string' ? value.split(',').map((scope) => scope.trim()) : [];
+  const scopes = KEY_SCOPES.filter((scope) => given.includes(scope));
+  if (scopes.length > 0 && scopes.length === given.length) return scopes;
+  throw new AppError(
+    'BAD_INPUT',
+    `--scopes must be one or more of ${KEY_SCOPES.join(', ')}, with commas between them.`,
+  );
+}
 
 function refuseOptions(command: string, values: Readonly<Record<string, Value>>, options: object): void {
   const foreign = Object.keys(options).find((option) => option in values);

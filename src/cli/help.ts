@@ -8,6 +8,8 @@ Usage:
   circumplex serve [SETTINGS]              start the GraphQL server; prints its address when it is ready
   circumplex analyze FILE... [OPTIONS]     score pictures and videos, without a server or a database
   circumplex export ID [OPTIONS]           write what the database holds of one stream, beside a server or without one
+  circumplex keys create NAME --scopes read,write [LIMITS]   make a key; prints it this once
+  circumplex keys list | keys revoke ID    the keys of the database, beside a server or without one
   circumplex --help | --version
 
 Options of analyze:
@@ -17,6 +19,9 @@ Options of analyze:
   --output FILE, -o    write to FILE (default standard output)
 
 Options of export: --format and --output, as above; the database is that of DATA_DIR or DATABASE_URL.
+
+Options of keys create: --scopes, one or more of read, write, admin; and each setting that begins with --key-, which is then
+this key's own limit in place of the server's.
 
 Columns: ${COLUMNS.join(', ')}.
 

@@ -10,3 +10,4 @@ export { orderedMap } from './ordered-map.ts';
 export { pause, settlesWithin } from './pause.ts';
 export { Places } from './places.ts';
 export { type ScriptLaunch, scriptLaunch } from './script-launch.ts';
+export { TokenBucket, type TokenBucketOptions } from './token-bucket.ts';

@@ -1,4 +1,4 @@
-import { GraphQLError } from 'graphql';
+import { GraphQLError, type GraphQLErrorExtensions } from 'graphql';
 import { AppError, ERROR_KINDS, type ErrorCode } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Context } from './context.ts';
@@ -28,17 +28,17 @@ export function freshGraphqlError(thrown: unknown, { log, traffic }: Reporting):
 
 function shape(thrown: unknown, log: Log): { readonly error: GraphQLError; readonly code: ErrorCode } {
   if (!(thrown instanceof GraphQLError)) {
-    const { message, code } = asAppError(thrown, log);
-    return { error: new GraphQLError(message, { extensions: extensions(code) }), code };
+    const { message, code, retryAfterSeconds } = asAppError(thrown, log);
+    return { error: new GraphQLError(message, { extensions: extensions(code, retryAfterSeconds) }), code };
   }
   const { originalError } = thrown;
   if (originalError === undefined || originalError === null || originalError instanceof GraphQLError) {
     // The query's own fault: it did not parse, did not validate, or has a value of the wrong kind.
     const code = knownCode(thrown.extensions.code) ?? 'BAD_INPUT';
-    return { error: rebuilt(thrown, thrown.message, code), code };
+    return { error: rebuilt(thrown, new AppError(code, thrown.message)), code };
   }
-  const { message, code } = asAppError(originalError, log);
-  return { error: rebuilt(thrown, message, code), code };
+  const error = asAppError(originalError, log);
+  return { error: rebuilt(thrown, error), code: error.code };
 }
 
 function asAppError(thrown: unknown, log: Log): AppError {
@@ -50,20 +50,27 @@ function asAppError(thrown: unknown, log: Log): AppError {
   return new AppError('INTERNAL', 'Something failed inside the server; its log has the details.', { cause: thrown });
 }
 
-function rebuilt(error: GraphQLError, message: string, code: ErrorCode): GraphQLError {
+function rebuilt(error: GraphQLError, { message, code, retryAfterSeconds }: AppError): GraphQLError {
   const { nodes, source, positions, path, extensions: given } = error;
   return new GraphQLError(message, {
     ...(nodes === undefined ? {} : { nodes }),
     ...(source === undefined ? {} : { source }),
     ...(positions === undefined ? {} : { positions }),
     ...(path === undefined ? {} : { path }),
-    // `http` is yoga's own word for the answer's status; it does not leave the server.
-    extensions: { ...extensions(code), ...('http' in given ? { http: given.http } : {}) },
+    extensions: extensions(code, retryAfterSeconds, given.http),
   });
 }
 
-function extensions(code: ErrorCode): { code: ErrorCode; retryable: boolean } {
-  return { code, retryable: ERROR_KINDS[code].retryable };
+/** About who asks rather than what is asked: these decide the status of the whole answer. */
+const OF_THE_CALLER: ReadonlySet<ErrorCode> = new Set(['UNAUTHENTICATED', 'FORBIDDEN', 'LIMIT_EXCEEDED']);
+
+/** `http` is yoga's own word for the answer's status. It is for yoga alone, so it stays out of JSON. */
+function extensions(code: ErrorCode, retryAfterSeconds: number | null, given?: unknown): GraphQLErrorExtensions {
+  const { status, retryable } = ERROR_KINDS[code];
+  const told = { code, retryable, ...(retryAfterSeconds === null ? {} : { retryAfterSeconds }) };
+  const headers = retryAfterSeconds === null ? {} : { 'retry-after': String(retryAfterSeconds) };
+  const http = OF_THE_CALLER.has(code) ? { status, headers } : given;
+  return http === undefined ? told : Object.defineProperty(told, 'http', { value: http, enumerable: false });
 }
 
 /** Null for what is no code of the table, such as one that an older version stored. */

@@ -28,15 +28,22 @@ export function exportedStreamId(path: string): string | null {
 
 /**
  * Answers with the rows; the next page is read when the reader has taken the last. What fails after the first rows cuts
- * the connection, so that no reader takes a part for the whole. Errors, before that: NOT_FOUND, BAD_INPUT, OVERLOADED,
- * STORE_FAILED.
+ * the connection, so that no reader takes a part for the whole. Errors, before that: FORBIDDEN, NOT_FOUND, BAD_INPUT,
+ * OVERLOADED, STORE_FAILED.
  */
 export async function sendExport(
   request: IncomingMessage,
   response: ServerResponse,
-  { store, traffic, closing, streamId }: Pick<Context, 'store' | 'traffic' | 'closing'> & { readonly streamId: string },
+  {
+    store,
+    traffic,
+    closing,
+    caller,
+    streamId,
+  }: Pick<Context, 'store' | 'traffic' | 'closing' | 'caller'> & { readonly streamId: string },
 ): Promise<void> {
   checkReading(request, response);
+  caller.demand('read');
   const format = formatOf(request);
   if (traffic.statistics().exportsInFlight >= MAX_AT_ONCE) {
     throw new AppError('OVERLOADED', `${MAX_AT_ONCE} exports are under way already; try again when one has ended.`);
@@ -47,7 +54,7 @@ export async function sendExport(
   response.once('close', () => gone.abort());
   const stream = await store.stream(streamId);
   if (stream === null) throw new AppError('NOT_FOUND', `There is no stream ${JSON.stringify(streamId)}.`);
-  const rows = exportRows(stream, { source: store, format });
+  const rows = exportRows(stream, { source: store.sourceOf(stream), format });
   // Read before anything is sent, so that a database that fails is told as such.
   const first = await rows.next();
   response.writeHead(200, {

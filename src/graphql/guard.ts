@@ -1,20 +1,30 @@
 import type { IncomingMessage } from 'node:http';
+import type { Keyring } from '../access/index.ts';
+import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
 
 /** What GraphQL requests may come as. Browsers ask before they send any of these to another site, but for the last. */
 const GRAPHQL_TYPES = ['application/json', 'application/graphql+json', 'application/graphql', 'multipart/form-data'];
-/** Any of these makes a browser ask first, and we do not answer such questions. */
+/** Any of these makes a browser ask first, and only pages of CORS_ORIGINS get the answer that they want. */
 const PREFLIGHT_HEADERS = ['x-graphql-yoga-csrf', 'apollo-require-preflight', 'graphql-require-preflight'];
+
+/** What the guards go by. */
+export interface Guarding {
+  readonly keyring: Pick<Keyring, 'isGuarded'>;
+  readonly config: Pick<Config, 'corsOrigins'>;
+}
 
 /**
  * Refuses what the page of another site makes a browser send, before a byte of the body is read. Programs send none of
  * the headers that are looked at here but Host. Errors: BAD_INPUT.
  */
-export function guardRequest(request: IncomingMessage): void {
-  guardHost(request);
+export function guardRequest(request: IncomingMessage, guarding: Guarding): void {
+  if (!hasOwnName(request, guarding)) {
+    throw new AppError('BAD_INPUT', 'This server answers only to localhost, 127.0.0.1 and [::1].');
+  }
   const { 'sec-fetch-site': site, 'sec-fetch-mode': mode } = request.headers;
   // A link from elsewhere may open GraphiQL; whatever else another site asks for, it could not read the answer.
-  if (site === 'cross-site' && mode !== 'navigate') {
+  if (site === 'cross-site' && mode !== 'navigate' && allowedOrigin(request, guarding) === null) {
     throw new AppError('BAD_INPUT', 'Pages of other sites may not use this server.');
   }
 }
@@ -35,21 +45,26 @@ export function contentType({ headers }: IncomingMessage): string {
   return (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
 }
 
-/**
- * The server listens on loopback only. A page whose name was pointed at loopback (DNS rebinding) would still send its
- * own name here. Errors: BAD_INPUT.
- */
-function guardHost({ headers }: IncomingMessage): void {
-  if (isLoopbackName(headers.host)) return;
-  throw new AppError('BAD_INPUT', 'This server answers only to localhost, 127.0.0.1 and [::1].');
+/** The origin of the page that a request comes from, where CORS_ORIGINS has it. */
+export function allowedOrigin({ headers }: IncomingMessage, { config }: Guarding): string | null {
+  const { origin } = headers;
+  return origin !== undefined && config.corsOrigins.includes(origin) ? origin : null;
 }
 
 /** Whether a WebSocket may be opened: not by a page of another site, and under no foreign name. Programs send no Origin. */
-export function isOwnOrigin({ headers }: IncomingMessage): boolean {
-  const { origin, host } = headers;
-  if (!isLoopbackName(host)) return false;
-  if (origin === undefined) return true;
+export function isOwnOrigin(request: IncomingMessage, guarding: Guarding): boolean {
+  const { origin, host } = request.headers;
+  if (!hasOwnName(request, guarding)) return false;
+  if (origin === undefined || allowedOrigin(request, guarding) !== null) return true;
   return URL.canParse(origin) && new URL(origin).host === host;
+}
+
+/**
+ * Without keys the server listens on loopback only, and a page whose name was pointed at loopback (DNS rebinding) would
+ * still send its own name here. With keys any name will do: that page has no key, and no browser adds one by itself.
+ */
+function hasOwnName({ headers }: IncomingMessage, { keyring }: Guarding): boolean {
+  return keyring.isGuarded || isLoopbackName(headers.host);
 }
 
 function isLoopbackName(host: string | undefined): boolean {

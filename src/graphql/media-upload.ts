@@ -1,13 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AppError, ERROR_KINDS, toAppError } from '../errors.ts';
-import type { Pipeline } from '../pipeline/index.ts';
+import type { Context } from './context.ts';
 import type { Reporting } from './errors.ts';
 
 /** `PUT /media`: the body is the file, streamed to disk as it comes. 201 with `{ "id", "sizeBytes" }`. */
 export async function receiveMedia(
   request: IncomingMessage,
   response: ServerResponse,
-  { pipeline, log, traffic }: Reporting & { readonly pipeline: Pipeline },
+  { pipeline, log, traffic, caller }: Reporting & Pick<Context, 'pipeline' | 'caller'>,
 ): Promise<void> {
   traffic.came('upload');
   try {
@@ -15,8 +15,9 @@ export async function receiveMedia(
       response.setHeader('allow', 'PUT');
       throw new AppError('BAD_INPUT', 'Send the file as the body of PUT /media.');
     }
+    caller.demand('write');
     const { 'content-length': announced } = request.headers;
-    const receipt = await pipeline.uploads.receive(
+    const receipt = await pipeline.receiveUpload(
       request,
       announced === undefined ? {} : { contentLength: Number(announced) },
     );
@@ -26,7 +27,7 @@ export async function receiveMedia(
   }
 }
 
-/** An error as JSON `{ "error": { code, message, retryable } }`; ends a body that is still under way. */
+/** An error as JSON `{ "error": { code, message, retryable, retryAfterSeconds? } }`; ends a body that is still under way. */
 export function refuse(
   request: IncomingMessage,
   response: ServerResponse,
@@ -40,13 +41,20 @@ export function refuse(
     request.destroy();
     return;
   }
-  // What is left of the body is not read, so the connection cannot serve another request.
-  response.setHeader('connection', 'close');
-  answer(response, status, { error: { code: error.code, message: error.message, retryable } });
+  const { code, message, retryAfterSeconds } = error;
+  // Of a body that is too large, nobody needs to send the rest.
+  if (code === 'UPLOAD_TOO_LARGE') response.setHeader('connection', 'close');
+  if (code === 'UNAUTHENTICATED') response.setHeader('www-authenticate', 'Bearer');
+  if (retryAfterSeconds !== null) response.setHeader('retry-after', String(retryAfterSeconds));
+  const wait = retryAfterSeconds === null ? {} : { retryAfterSeconds };
+  answer(response, status, { error: { code, message, retryable, ...wait } });
+  // Read on and thrown away: a connection that is closed with bytes unread takes the answer with it.
   response.once('finish', () => {
+    if (request.complete) return;
     request.unpipe();
     request.resume();
-    setTimeout(() => request.destroy(), LINGER_MS).unref();
+    const cut = setTimeout(() => request.destroy(), LINGER_MS).unref();
+    request.once('close', () => clearTimeout(cut));
   });
 }
 

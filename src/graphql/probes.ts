@@ -1,8 +1,9 @@
 /** What an operator's tools ask: does the process live, can it work, how busy is it. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Caller } from '../access/index.ts';
 import { AppError, toAppError } from '../errors.ts';
 import type { Metrics } from '../metrics/index.ts';
-import type { Context } from './context.ts';
+import type { ServerParts } from './context.ts';
 
 /** A part of the server that keeps it from working, and why. */
 export interface Failing {
@@ -10,7 +11,7 @@ export interface Failing {
   readonly reason: string;
 }
 
-export type Readiness = Pick<Context, 'pipeline' | 'store' | 'closing'>;
+export type Readiness = Pick<ServerParts, 'pipeline' | 'store' | 'closing'>;
 
 /** A database that is asked and does not answer in this time is taken to fail. */
 const DATABASE_LIMIT_MS = 2000;
@@ -43,33 +44,45 @@ async function databaseFault(store: Readiness['store']): Promise<string | null> 
   return Promise.race([answer, late]).finally(() => clearTimeout(timer));
 }
 
-export type Probe = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+/** A request that has passed the guards, with who it is from. */
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly caller: Caller;
+}
+
+export type Probe = (exchange: Exchange) => Promise<void>;
+
+/** Whoever watches a process should not need a key of it. */
+export const OPEN_PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
 
 /**
  * The probes by their paths:
  *
  *     /healthz   200 as long as the process answers
- *     /readyz    200 when work can be taken, else 503 with the parts that fail
- *     /metrics   the text format of Prometheus
+ *     /readyz    200 when work can be taken, else 503; with the parts that fail for who has a key, or needs none
+ *     /metrics   the text format of Prometheus, for admins
  */
-export function createProbes(context: Context, metrics: Metrics): Readonly<Record<string, Probe>> {
+export function createProbes(parts: Readiness, metrics: Metrics): Readonly<Record<string, Probe>> {
   let look: { readonly atMs: number; readonly failing: Promise<readonly Failing[]> } | null = null;
 
   function failingNow(): Promise<readonly Failing[]> {
     const nowMs = performance.now();
-    if (look === null || context.closing.aborted || nowMs - look.atMs > KEPT_MS) {
-      look = { atMs: nowMs, failing: failingParts(context) };
+    if (look === null || parts.closing.aborted || nowMs - look.atMs > KEPT_MS) {
+      look = { atMs: nowMs, failing: failingParts(parts) };
     }
     return look.failing;
   }
 
   return {
-    '/healthz': async (_, response) => answerJson(response, 200, { alive: true }),
-    '/readyz': async (_, response) => {
+    '/healthz': async ({ response }) => answerJson(response, 200, { alive: true }),
+    '/readyz': async ({ response, caller }) => {
       const failing = await failingNow();
-      answerJson(response, failing.length === 0 ? 200 : 503, { ready: failing.length === 0, failing });
+      const ready = failing.length === 0;
+      answerJson(response, ready ? 200 : 503, caller.isKnown ? { ready, failing } : { ready });
     },
-    '/metrics': async (_, response) => {
+    '/metrics': async ({ response, caller }) => {
+      caller.demand('admin');
       const text = await metrics.render();
       response.writeHead(200, { 'content-type': metrics.contentType, 'cache-control': 'no-store' });
       response.end(text);

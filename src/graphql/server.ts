@@ -1,13 +1,15 @@
 import { setMaxListeners } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Caller } from '../access/index.ts';
 import { AppError } from '../errors.ts';
 import { createMetrics } from '../metrics/index.ts';
-import type { Context } from './context.ts';
+import { callerContexts, type ServerParts } from './context.ts';
+import { answerCors } from './cors.ts';
 import { exportedStreamId, sendExport } from './export.ts';
 import { contentType, guardContentType, guardRequest } from './guard.ts';
 import { receiveMedia, refuse } from './media-upload.ts';
-import { checkReading, createProbes, type Probe } from './probes.ts';
+import { checkReading, createProbes, type Exchange, OPEN_PROBES, type Probe } from './probes.ts';
 import { announcedBytes, createBodyBudget, limitBody, tooLarge } from './request-body.ts';
 import { Traffic } from './traffic.ts';
 import { serveWebSocket } from './websocket.ts';
@@ -34,16 +36,16 @@ const CLOSE_LIMIT_MS = 3000;
 const IDLE_CHECK_MS = 20;
 
 /** Starts HTTP, WebSocket and server-sent events on one port. Errors: CONFIG_INVALID when it cannot be listened on. */
-export async function startServer(parts: Omit<Context, 'closing' | 'traffic'>): Promise<GraphqlServer> {
+export async function startServer(parts: Omit<ServerParts, 'closing' | 'traffic'>): Promise<GraphqlServer> {
   const { config, pipeline, store } = parts;
   const closing = new AbortController();
   // One listener a subscription; each takes its own off when it ends.
   setMaxListeners(0, closing.signal);
   const traffic = new Traffic();
-  const context: Context = { ...parts, traffic, closing: closing.signal };
-  const yoga = createGraphql(context);
+  const all: ServerParts = { ...parts, traffic, closing: closing.signal };
+  const yoga = createGraphql(all);
   const metrics = createMetrics({ pipeline, store, traffic });
-  const server = createServer(listener(context, { yoga, probes: createProbes(context, metrics) }));
+  const server = createServer(listener(all, { yoga, probes: createProbes(all, metrics) }));
   // An upload may take hours; what must not is the time until its headers have come, or between two of its parts.
   server.requestTimeout = 0;
   server.maxConnections = MAX_CONNECTIONS;
@@ -53,7 +55,7 @@ export async function startServer(parts: Omit<Context, 'closing' | 'traffic'>): 
     metrics[Symbol.dispose]();
     throw thrown;
   }
-  const sockets = serveWebSocket(server, yoga, context);
+  const sockets = serveWebSocket(server, yoga, all);
   const { port } = server.address() as AddressInfo;
   const host = config.host.includes(':') ? `[${config.host}]` : config.host;
   return {
@@ -62,7 +64,8 @@ export async function startServer(parts: Omit<Context, 'closing' | 'traffic'>): 
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       // WebSockets first: their close says why, and no operation over them needs to say it again.
       const socketsClosed = sockets[Symbol.asyncDispose]();
-      closing.abort();
+      const message = 'The server is stopping; come back later, with the last cursor where there is one.';
+      closing.abort(new AppError('ABORTED', message));
       await socketsClosed;
       // A connection that was at work becomes idle when its answer is out, and would then be kept for a next request.
       const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
@@ -81,8 +84,9 @@ interface Handlers {
   readonly probes: Readonly<Record<string, Probe>>;
 }
 
-function listener(context: Context, { yoga, probes }: Handlers): RequestListener {
-  const { config, traffic } = context;
+function listener(parts: ServerParts, { yoga, probes }: Handlers): RequestListener {
+  const { config, traffic, keyring } = parts;
+  const contextOf = callerContexts(parts);
   const maxMultipartBytes = config.maxImageBytes * PICTURES_A_REQUEST;
   const budget = createBodyBudget(maxMultipartBytes * LARGEST_REQUESTS_AT_ONCE);
 
@@ -94,55 +98,78 @@ function listener(context: Context, { yoga, probes }: Handlers): RequestListener
     if (announced !== null && announced > limitBytes) throw tooLarge(limitBytes);
     if (isMultipart) response.once('close', budget.reserve(announced ?? limitBytes));
     if (announced === null) {
-      limitBody(request, limitBytes, (thrown) => refuse(request, response, { ...context, thrown }));
+      limitBody(request, limitBytes, (thrown) => refuse(request, response, { ...parts, thrown }));
     }
     request.setTimeout(BODY_IDLE_MS, () => request.destroy());
     request.once('end', () => request.setTimeout(0));
   }
 
+  /** Errors: UNAUTHENTICATED, but where anybody may look. */
+  function callerOf(request: IncomingMessage, path: string): Caller {
+    try {
+      return keyring.identify(request.headers.authorization);
+    } catch (thrown) {
+      if (isOpenToAll(request, path)) return keyring.nobody;
+      throw thrown;
+    }
+  }
+
   /** What answers a path; null where nothing is. */
   function handlerOf(path: string): Handler | null {
     if (path === GRAPHQL_PATH) {
-      return async (request, response) => {
+      return async ({ request, response, caller }) => {
         if (request.method === 'POST') prepareBody(request, response);
-        await yoga(request, response);
+        await yoga(request, response, { caller });
       };
     }
-    if (path === MEDIA_PATH) return (request, response) => receiveMedia(request, response, context);
+    if (path === MEDIA_PATH) {
+      return ({ request, response, caller }) => receiveMedia(request, response, contextOf(caller));
+    }
     const probe = Object.hasOwn(probes, path) ? probes[path] : undefined;
     if (probe !== undefined) {
-      return async (request, response) => {
-        checkReading(request, response);
+      return async (exchange) => {
+        checkReading(exchange.request, exchange.response);
         traffic.came('probe');
-        await probe(request, response);
+        await probe(exchange);
       };
     }
     const streamId = exportedStreamId(path);
     if (streamId === null) return null;
-    return async (request, response) => {
+    return async ({ request, response, caller }) => {
       traffic.came('export');
-      await sendExport(request, response, { ...context, streamId });
+      await sendExport(request, response, { ...contextOf(caller), streamId });
     };
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    guardRequest(request);
-    const handle = handlerOf((request.url ?? '/').split('?')[0]!);
+    // First, so that an allowed page can read a refusal too.
+    if (answerCors(request, response, parts)) return;
+    guardRequest(request, parts);
+    const path = (request.url ?? '/').split('?')[0]!;
+    const caller = callerOf(request, path);
+    caller.usage.request();
+    const handle = handlerOf(path);
     if (handle === null) {
       const message = `There is nothing here; GraphQL is at ${GRAPHQL_PATH}, uploads go to ${MEDIA_PATH}.`;
       throw new AppError('NOT_FOUND', message);
     }
-    await handle(request, response);
+    await handle({ request, response, caller });
   }
 
   return (request, response) => {
     response.setHeader('x-content-type-options', 'nosniff');
     response.setHeader('x-frame-options', 'DENY');
-    answer(request, response).catch((thrown: unknown) => refuse(request, response, { ...context, thrown }));
+    answer(request, response).catch((thrown: unknown) => refuse(request, response, { ...parts, thrown }));
   };
 }
 
-type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+type Handler = (exchange: Exchange) => Promise<void>;
+
+/** The probes that say nothing but yes or no, and the page of GraphiQL, which holds nothing and asks with its own key. */
+function isOpenToAll({ method, headers }: IncomingMessage, path: string): boolean {
+  if (path === GRAPHQL_PATH) return method === 'GET' && headers.accept?.includes('text/html') === true;
+  return OPEN_PROBES.has(path);
+}
 
 function listen(server: Server, address: { readonly host: string; readonly port: number }): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -3,8 +3,10 @@
  * text once for all of them, by whoever comes first.
  *
  * That holds because what is sent for a frame depends on nothing but the frame, the selection with its variables, and
- * `droppedBefore`. Whoever lets a field of `FrameEstimate` depend on more of the context than what all operations share
- * (on who asks, say) has to make that part of the key.
+ * `droppedBefore`. Who may have the frames of a stream is settled when he subscribes, at the doors of access, and not by
+ * their fields: so subscribers with different keys share results as well (the owner of a stream and an admin). Fields get no
+ * more of the context here than what is the same for all; whoever lets one depend on who asks has to make that part of
+ * the key.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -49,7 +51,8 @@ export function sharedExecutionPlugin(reporting: Reporting): Plugin<Context> {
     const key = droppedBefore === 0 ? selection : `${droppedBefore} ${selection}`;
     const known = ofFrame.get(key);
     if (known !== undefined) return known;
-    const executed = execute({ ...args, rootValue: delivery });
+    const { config, log, traffic } = args.contextValue as Context;
+    const executed = execute({ ...args, rootValue: delivery, contextValue: { config, log, traffic } });
     const result =
       executed instanceof Promise ? executed.then((one) => shared(one, reporting)) : shared(executed, reporting);
     ofFrame.set(key, result);

@@ -1,10 +1,9 @@
 import type { IncomingMessage, Server } from 'node:http';
 import { CloseCode, handleProtocols } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
-import type { Reporting } from './errors.ts';
-import { isOwnOrigin } from './guard.ts';
+import { type Guarding, isOwnOrigin } from './guard.ts';
 import { createOutlet } from './websocket-outlet.ts';
-import { webSocketProtocol } from './websocket-protocol.ts';
+import { type ProtocolParts, webSocketProtocol } from './websocket-protocol.ts';
 import { GRAPHQL_PATH, type Yoga } from './yoga.ts';
 
 /** A subscription with every field is some 2,000 bytes. */
@@ -23,20 +22,20 @@ const GOING_AWAY = 1001;
  * no more for a client, the next result is not pulled before it does again, so what a stalled client cannot take waits in
  * the hub's bounded buffer, and is dropped and counted there.
  */
-export function serveWebSocket(server: Server, yoga: Yoga, reporting: Reporting): AsyncDisposable {
-  const { log, traffic } = reporting;
+export function serveWebSocket(server: Server, yoga: Yoga, parts: ProtocolParts & Guarding): AsyncDisposable {
+  const { log, traffic } = parts;
   const sockets = new WebSocketServer({
     server,
     path: GRAPHQL_PATH,
     maxPayload: MAX_MESSAGE_BYTES,
     handleProtocols: (protocols) => handleProtocols(protocols),
     verifyClient({ req }: { req: IncomingMessage }, done: (accepted: boolean, status?: number) => void) {
-      if (!isOwnOrigin(req)) done(false);
+      if (!isOwnOrigin(req, parts)) done(false);
       else if (sockets.clients.size >= MAX_CONNECTIONS) done(false, 503);
       else done(true);
     },
   });
-  const protocol = webSocketProtocol(yoga, reporting);
+  const protocol = webSocketProtocol(yoga, parts);
   traffic.countWebSockets = () => sockets.clients.size;
   sockets.on('error', (err) => log.error({ err }, 'the WebSocket server failed'));
   sockets.on('connection', (socket, request) => {
@@ -44,6 +43,7 @@ export function serveWebSocket(server: Server, yoga: Yoga, reporting: Reporting)
     socket.on('error', (err) => log.debug({ err }, 'a WebSocket failed'));
     const stopPinging = keepAlive(socket);
     const outlet = createOutlet(socket, request);
+    const gone = new AbortController();
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
@@ -58,10 +58,17 @@ export function serveWebSocket(server: Server, yoga: Yoga, reporting: Reporting)
             });
           }),
       },
-      { request, outlet },
+      {
+        request,
+        outlet,
+        close: (code, reason) => socket.close(code, reason),
+        closed: gone.signal,
+        caller: null,
+      },
     );
     socket.once('close', (code, reason) => {
       stopPinging();
+      gone.abort();
       closed(code, String(reason)).catch((err: unknown) => log.error({ err }, 'a WebSocket did not end cleanly'));
     });
   });

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { createSchema, createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
-import type { Context } from './context.ts';
-import { freshGraphqlError, toGraphqlError } from './errors.ts';
+import { type Context, callerContexts, type Incoming, type ServerParts } from './context.ts';
+import { freshGraphqlError, type Reporting, toGraphqlError } from './errors.ts';
 import { itemsLimitPlugin } from './items-limit.ts';
 import { limitsPlugin } from './limits.ts';
 import { Mutation } from './resolvers/mutations.ts';
@@ -11,11 +11,12 @@ import { objects } from './resolvers/objects.ts';
 import { Query } from './resolvers/queries.ts';
 import { Subscription } from './resolvers/subscriptions.ts';
 import { Cursor, DateTime, Upload } from './scalars.ts';
+import { scopesPlugin } from './scopes.ts';
 import { sharedExecutionPlugin } from './shared-execution.ts';
 import { TextCache } from './text-cache.ts';
 import { trafficPlugin } from './traffic.ts';
 
-export type Yoga = YogaServerInstance<object, Context>;
+export type Yoga = YogaServerInstance<Incoming, Context>;
 
 /** Both `src/graphql` and `dist/graphql` lie two folders below the root. */
 const SCHEMA = fileURLToPath(new URL('../../schema.graphql', import.meta.url));
@@ -23,6 +24,7 @@ const SCHEMA = fileURLToPath(new URL('../../schema.graphql', import.meta.url));
 export const GRAPHQL_PATH = '/graphql';
 
 const WELCOME = `# Apparent facial affect of pictures and videos. Ctrl-Space completes, the book icon shows the schema.
+# Where the server asks for a key, put it under Headers: { "authorization": "Bearer KEY" }
 {
   engine { modelName modelVersion provider workers }
   streams(first: 5) {
@@ -39,43 +41,52 @@ const WELCOME = `# Apparent facial affect of pictures and videos. Ctrl-Space com
 const CACHED = { maxCharacters: 400_000, entryCharacters: 4_000 };
 
 /** The GraphQL engine behind every transport. */
-export function createGraphql(context: Context): Yoga {
+export function createGraphql(parts: ServerParts): Yoga {
+  const contextOf = callerContexts(parts);
   const schema = createSchema<Context>({
     typeDefs: readFileSync(SCHEMA, 'utf8'),
     resolvers: { Query, Mutation, Subscription, ...objects, Cursor, DateTime, Upload },
   });
-  return createYoga<object, Context>({
+  return createYoga<Incoming, Context>({
     schema,
-    context,
+    context: ({ caller }) => contextOf(caller),
     graphqlEndpoint: GRAPHQL_PATH,
     cors: false,
     batching: false,
     landingPage: false,
-    graphiql: { title: 'circumplex', defaultQuery: WELCOME, subscriptionsProtocol: 'WS' },
+    // Subscriptions by server-sent events carry what the header editor holds, a key for one; WebSockets would not. A key
+    // must not stay in the browser's storage.
+    graphiql: {
+      title: 'circumplex',
+      defaultQuery: WELCOME,
+      subscriptionsProtocol: 'SSE',
+      shouldPersistHeaders: false,
+    },
     renderGraphiQL,
     logging: false,
     parserAndValidationCache: {
       documentCache: new TextCache(CACHED),
       errorCache: new TextCache(CACHED),
     },
-    maskedErrors: { maskError: (error) => toGraphqlError(error, context) },
+    maskedErrors: { maskError: (error) => toGraphqlError(error, parts) },
     plugins: [
-      codedValidation(context),
+      codedValidation(parts),
       limitsPlugin(),
+      scopesPlugin(),
       itemsLimitPlugin(),
-      trafficPlugin(context.traffic),
-      sharedExecutionPlugin(context),
+      trafficPlugin(parts.traffic),
+      sharedExecutionPlugin(parts),
     ],
   });
 }
 
 /** Errors of validation do not pass `maskError`; they get their code here, whichever transport carries them. */
-function codedValidation(context: Context): Plugin {
+function codedValidation(reporting: Reporting): Plugin {
   return {
     onValidate:
       () =>
       ({ result, setResult }) => {
-        setResult(result.map((error: unknown) => freshGraphqlError(error, context)));
+        setResult(result.map((error: unknown) => freshGraphqlError(error, reporting)));
       },
   };
 }

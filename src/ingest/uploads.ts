@@ -22,6 +22,8 @@ export interface ReceiveOptions {
   /** What the sender announced; the upload must have exactly as many bytes. */
   readonly contentLength?: number;
   readonly signal?: AbortSignal;
+  /** The key that it belongs to, which then stands in its id. Default `null`: nobody's. */
+  readonly ownerKeyId?: string | null;
 }
 
 /** Counters since the start, and what is under way. */
@@ -57,8 +59,11 @@ export interface Uploads extends AsyncDisposable {
 const DEFAULT_MAX_IN_FLIGHT = 16;
 const DEFAULT_MAX_IDLE_SECONDS = 60;
 
-/** The only shape of a name that is ever joined to the folder: what `randomUUID` makes, 122 random bits. */
-const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/**
+ * The only shape of a name that is ever joined to the folder: what `randomUUID` makes, 122 random bits, and the id of the
+ * key that it belongs to. So whose an upload is outlives a restart, and needs no look at anything but its id.
+ */
+const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.[0-9a-f]{12})?$/;
 const PARTIAL_SUFFIX = '.part';
 
 /** Opens the folder and removes what an earlier run left half received. One process at a time may have it open. */
@@ -112,9 +117,9 @@ class DiskUploads implements Uploads {
 
   async #receive(
     source: AsyncIterable<Uint8Array>,
-    { contentLength, signal }: ReceiveOptions,
+    { contentLength, signal, ownerKeyId = null }: ReceiveOptions,
   ): Promise<{ readonly id: string; readonly sizeBytes: number }> {
-    const id = randomUUID();
+    const id = ownerKeyId === null ? randomUUID() : `${randomUUID()}.${ownerKeyId}`;
     const path = join(this.#options.folder, id);
     const partial = path + PARTIAL_SUFFIX;
     const ending = signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal]);

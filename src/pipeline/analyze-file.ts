@@ -91,7 +91,7 @@ async function* pictureFrames(
     );
   }
   const bytes = await readFile(path);
-  const analysis = await analyzeImage({ config, vision }, { bytes, name: basename(path) }, signal);
+  const analysis = await analyzeImage({ config, vision }, { bytes, name: basename(path) }, { signal });
   const { id, width, height, faces, latencyMs } = analysis;
   yield {
     streamId: id,

@@ -5,7 +5,7 @@ import type { Box, FaceEstimate, ImageAnalysis } from '../domain.ts';
 import { AppError, toAppError } from '../errors.ts';
 import { decodeStill } from '../frames/index.ts';
 import { realFaces, type Vision } from './score-frames.ts';
-import type { PictureInput } from './types.ts';
+import type { AnalyzeImagesOptions, PictureInput } from './types.ts';
 
 export interface ImageParts {
   readonly config: Pick<Config, 'maxImageBytes' | 'maxImagePixels' | 'maxImageSidePixels' | 'minFaceness'>;
@@ -19,7 +19,7 @@ export interface ImageParts {
 export async function analyzeImage(
   { config, vision }: ImageParts,
   picture: PictureInput,
-  signal: AbortSignal,
+  { signal, ownerKeyId = null }: Pick<AnalyzeImagesOptions, 'ownerKeyId'> & { readonly signal: AbortSignal },
 ): Promise<ImageAnalysis> {
   const id = randomUUID();
   const createdAt = new Date();
@@ -54,7 +54,8 @@ export async function analyzeImage(
       }),
     );
     const { sourceWidth: width, sourceHeight: height } = still;
-    return { id, createdAt, name: picture.name, width, height, faces, latencyMs: performance.now() - beganAtMs };
+    const latencyMs = performance.now() - beganAtMs;
+    return { id, ownerKeyId, createdAt, name: picture.name, width, height, faces, latencyMs };
   } catch (thrown) {
     const error = toAppError(thrown);
     const label = picture.name === null ? 'The picture' : `The picture ${JSON.stringify(picture.name)}`;

@@ -10,6 +10,7 @@ import type { Hub } from '../publish/index.ts';
 import type { Store } from '../store/index.ts';
 import { analyzeImage } from './analyze-images.ts';
 import { PipelineCounters } from './counters.ts';
+import { FrameAllowance } from './frame-allowance.ts';
 import { finishStream, hasEnded } from './job.ts';
 import { LiveStreams } from './live-streams.ts';
 import { OpenJobs } from './open-jobs.ts';
@@ -29,6 +30,8 @@ export interface PipelineParts {
   readonly uploads: Uploads;
   /** Judges where live streams may be read from. */
   readonly gate: AddressGate;
+  /** How many frames may be stored of a key's streams. Default any number. */
+  readonly maxFramesOf?: (ownerKeyId: string) => number;
   readonly log: Log;
 }
 
@@ -43,6 +46,7 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
   const { config, store, hub, vision, uploads, log } = parts;
   const counters = new PipelineCounters();
   const frameStored: ScoringParts['frameStored'] = (scored, stream) => counters.frameStored(scored, stream);
+  const allowance = new FrameAllowance({ store, maxFramesOf: parts.maxFramesOf ?? (() => Number.POSITIVE_INFINITY) });
   const places = new Places(
     config.maxLiveStreams,
     () =>
@@ -52,15 +56,16 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
       ),
   );
   const open = new OpenJobs(parts);
-  const jobs = new VideoJobs({ ...parts, open, frameStored });
+  const jobs = new VideoJobs({ ...parts, open, frameStored, allowance });
   const live = new LiveStreams({
     ...parts,
     open,
     places,
     frameStored,
+    allowance,
     changed: (id, status) => counters.liveChanged(id, status),
   });
-  const pushed = new PushStreams({ ...parts, open, places, frameStored });
+  const pushed = new PushStreams({ ...parts, open, places, frameStored, allowance });
   const intake = new VideoIntake({ config, store, hub, uploads, jobs });
   const closing = new AbortController();
   const images = createLimiter({
@@ -76,6 +81,15 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
     return stream;
   }
 
+  /** A stream that could not store one frame is not begun. */
+  async function withRoom<T>(
+    { ownerKeyId }: { readonly ownerKeyId?: string | null },
+    open: () => Promise<T>,
+  ): Promise<T> {
+    await allowance.check(ownerKeyId ?? null);
+    return open();
+  }
+
   async function analyzeImages(
     pictures: readonly PictureInput[],
     options: AnalyzeImagesOptions = {},
@@ -84,8 +98,9 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
     const others = new AbortController();
     const signals = [others.signal, closing.signal, ...(options.signal === undefined ? [] : [options.signal])];
     const signal = AbortSignal.any(signals);
+    const how = { signal, ownerKeyId: options.ownerKeyId ?? null };
     const analyses = pictures.map((picture) =>
-      counters.ofImage(images.run(() => analyzeImage({ config, vision }, picture, signal), signal)),
+      counters.ofImage(images.run(() => analyzeImage({ config, vision }, picture, how), signal)),
     );
     try {
       const done = await Promise.all(analyses);
@@ -122,9 +137,9 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
     },
     engine: { engine: config.engine, provider, modelName, modelVersion, detectorName, workers, maxBatch },
     analyzeImages,
-    analyzeVideo: (input: VideoInput) => intake.take(input),
-    openStream: (input) => live.open(input),
-    openPush: (input) => pushed.open(input),
+    analyzeVideo: (input: VideoInput) => withRoom(input, () => intake.take(input)),
+    openStream: (input) => withRoom(input, () => live.open(input)),
+    openPush: (input) => withRoom(input, () => pushed.open(input)),
     pushFrame: (streamId, picture) => pushed.push(streamId, picture),
     stopStream,
     async deleteStream(id) {

@@ -35,6 +35,7 @@ export class LiveStreams {
         {
           id,
           revision: 0,
+          ownerKeyId: input.ownerKeyId ?? null,
           kind: 'LIVE',
           name,
           labels,

@@ -46,6 +46,7 @@ export class PushStreams {
     const stream: StreamRecord = {
       id: randomUUID(),
       revision: 0,
+      ownerKeyId: input.ownerKeyId ?? null,
       kind: 'PUSH',
       name,
       labels,

@@ -7,6 +7,7 @@ import { createTracker } from '../faces/index.ts';
 import { orderedMap } from '../flow/index.ts';
 import type { Hub } from '../publish/index.ts';
 import type { Store } from '../store/index.ts';
+import type { FrameAllowance } from './frame-allowance.ts';
 import type { LiveProgress } from './progress.ts';
 import type { Past } from './resume.ts';
 import { type ScoredFrame, scoreFrames, type Vision } from './score-frames.ts';
@@ -17,6 +18,8 @@ export interface ScoringParts {
   readonly store: Store;
   readonly hub: Hub;
   readonly vision: Vision & { readonly facts: { readonly newTrackScore: number } };
+  /** Says how many frames may be stored. Default as many as there are. */
+  readonly allowance?: Pick<FrameAllowance, 'take'>;
   /** Told of every frame that is stored. */
   readonly frameStored?: (scored: ScoredFrame, stream: StreamRecord) => void;
 }
@@ -52,7 +55,7 @@ const FAILED_FRAMES = 'Frames were stored without faces because a worker failed 
 
 /**
  * Resolves once every frame that was scored is stored and published. Errors: those of the frames, WORKER_FAILED never,
- * ENGINE_UNAVAILABLE, OVERLOADED, STORE_FAILED, ABORTED.
+ * ENGINE_UNAVAILABLE, OVERLOADED, LIMIT_EXCEEDED (of stored frames), STORE_FAILED, ABORTED.
  */
 export async function scoreStream(parts: ScoringParts, run: ScoringRun): Promise<void> {
   const { store, hub, vision } = parts;
@@ -104,6 +107,7 @@ export async function scoreStream(parts: ScoringParts, run: ScoringRun): Promise
   }
 
   async function writeNow(one: ScoredFrame): Promise<ScoredFrame> {
+    await parts.allowance?.take(stream.ownerKeyId);
     if (one.failure !== null) {
       warnings = addWarnings(warnings, [{ code: 'FRAMES_FAILED', message: FAILED_FRAMES, count: 1 }]);
       await store.updateStream(stream.id, { warnings });

@@ -27,6 +27,8 @@ export interface PictureInput {
 export interface AnalyzeImagesOptions {
   /** Keep the results in the database. Default `true`; `false` leaves no trace of the picture. */
   readonly store?: boolean;
+  /** Id of the key that it is made with. Default `null`: made without keys. */
+  readonly ownerKeyId?: string | null;
   readonly signal?: AbortSignal;
 }
 
@@ -40,6 +42,8 @@ export interface VideoInput {
   readonly labels?: readonly string[];
   /** Days after its end at which the stream is erased, above 0; the setting RETENTION_DAYS may erase it sooner. Default that alone. */
   readonly retentionDays?: number;
+  /** Id of the key that it is made with. Default `null`: made without keys. */
+  readonly ownerKeyId?: string | null;
   readonly signal?: AbortSignal;
 }
 
@@ -57,6 +61,8 @@ export interface OpenInput {
   readonly trackMissSeconds?: number;
   /** Days after its end at which the stream is erased, above 0; the setting RETENTION_DAYS may erase it sooner. Default that alone. */
   readonly retentionDays?: number;
+  /** Id of the key that it is made with. Default `null`: made without keys. */
+  readonly ownerKeyId?: string | null;
 }
 
 export interface LiveInput extends Omit<OpenInput, 'name'> {
@@ -207,11 +213,16 @@ export interface UploadReceipt {
 export interface UploadsDoor {
   /**
    * Streams bytes to disk and resolves once they are durable there. Errors: UPLOAD_TOO_LARGE, UPLOAD_INCOMPLETE (fewer
-   * bytes than `contentLength`, or the sender broke off; nothing remains on disk), ABORTED.
+   * bytes than `contentLength`, or the sender broke off; nothing remains on disk), ABORTED. The id ends with that of the
+   * key in `ownerKeyId`, after a point, where one is given.
    */
   receive(
     source: AsyncIterable<Uint8Array>,
-    options?: { readonly contentLength?: number; readonly signal?: AbortSignal },
+    options?: {
+      readonly contentLength?: number;
+      readonly signal?: AbortSignal;
+      readonly ownerKeyId?: string | null;
+    },
   ): Promise<UploadReceipt>;
   /** Removes an upload that no job has claimed; false when there is none, or a job has it. */
   remove(id: string): Promise<boolean>;
@@ -232,18 +243,19 @@ export interface Pipeline extends AsyncDisposable {
    * Accepts a video file as a job and resolves at once with its QUEUED stream. The file's header is read first, so a
    * file that is no video is an error here and its upload is removed. After OVERLOADED the upload stays, for another try.
    * Errors: NOT_FOUND (no such upload), BAD_INPUT, MEDIA_UNSUPPORTED, MEDIA_DAMAGED, MEDIA_WITHOUT_VIDEO, MEDIA_BLOCKED,
-   * MEDIA_TOO_COSTLY, PICTURE_TOO_LARGE, OVERLOADED, FFMPEG_MISSING, STORE_FAILED.
+   * MEDIA_TOO_COSTLY, PICTURE_TOO_LARGE, OVERLOADED, LIMIT_EXCEEDED (of stored frames), FFMPEG_MISSING, STORE_FAILED.
    */
   analyzeVideo(input: VideoInput): Promise<StreamRecord>;
 
   /**
    * Opens a live source and resolves at once with its CONNECTING stream. A source that cannot be reached, or is lost
    * later, is called again and again until it has failed too often in a row; streams that are open come back after a
-   * restart of the server. Errors: BAD_INPUT, ADDRESS_REFUSED, OVERLOADED (all places are taken), STORE_FAILED.
+   * restart of the server. Errors: BAD_INPUT, ADDRESS_REFUSED, OVERLOADED (all places are taken), LIMIT_EXCEEDED
+   * (of stored frames), STORE_FAILED.
    */
   openStream(input: LiveInput): Promise<StreamRecord>;
 
-  /** Opens a stream whose pictures come by `pushFrame`. Errors: BAD_INPUT, OVERLOADED, STORE_FAILED. */
+  /** Opens a stream whose pictures come by `pushFrame`. Errors: BAD_INPUT, OVERLOADED, LIMIT_EXCEEDED, STORE_FAILED. */
   openPush(input: PushInput): Promise<StreamRecord>;
 
   /**
@@ -274,9 +286,12 @@ export interface Pipeline extends AsyncDisposable {
 
   /**
    * The stream as it is now, then after every change of its status; ends after an ending. Without an id: the changes of
-   * all streams from now on, until `signal` fires. Errors at the first pull: NOT_FOUND.
+   * all streams from now on, or of those that `wanted` is true for, until `signal` fires. Errors at the first pull: NOT_FOUND.
    */
-  subscribeStatus(streamId: string | null, options?: { readonly signal?: AbortSignal }): AsyncGenerator<StreamRecord>;
+  subscribeStatus(
+    streamId: string | null,
+    options?: { readonly signal?: AbortSignal; readonly wanted?: (stream: StreamRecord) => boolean },
+  ): AsyncGenerator<StreamRecord>;
 
   statistics(): PipelineStatistics;
 }

@@ -61,6 +61,7 @@ export class VideoIntake {
       const stored = store.createStream({
         id,
         revision: 0,
+        ownerKeyId: input.ownerKeyId ?? null,
         kind: 'FILE',
         name,
         labels,

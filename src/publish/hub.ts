@@ -29,6 +29,12 @@ export interface SubscribeOptions {
   readonly onLive?: (delivery: Delivery) => Promise<void> | undefined;
 }
 
+export interface StatusOptions {
+  readonly signal?: AbortSignal;
+  /** Which of all streams count. Default each. */
+  readonly wanted?: (stream: StreamRecord) => boolean;
+}
+
 export interface HubStatistics {
   readonly frameSubscribers: number;
   readonly statusSubscribers: number;
@@ -53,12 +59,10 @@ export interface Hub extends AsyncDisposable {
   frames(streamId: string, options?: SubscribeOptions): AsyncGenerator<Delivery, void, undefined>;
   /**
    * With an id: the stream as it is, then after each change, ending after its end. Without: the changes of all streams
-   * from now on. A slow subscriber gets the latest state of each stream, not every state between.
+   * from now on, or of those that `wanted` is true for. A slow subscriber gets the latest state of each stream, not every
+   * state between.
    */
-  statuses(
-    streamId?: string,
-    options?: { readonly signal?: AbortSignal },
-  ): AsyncGenerator<StreamRecord, void, undefined>;
+  statuses(streamId?: string, options?: StatusOptions): AsyncGenerator<StreamRecord, void, undefined>;
   statistics(): HubStatistics;
 }
 
@@ -158,9 +162,9 @@ export function createHub(options: HubOptions): Hub {
 
   async function* statuses(
     streamId?: string,
-    { signal }: { readonly signal?: AbortSignal } = {},
+    { signal, wanted = () => true }: StatusOptions = {},
   ): AsyncGenerator<StreamRecord, void, undefined> {
-    const box = new StatusBox(streamId);
+    const box = new StatusBox(streamId === undefined ? wanted : ({ id }) => id === streamId);
     let reached = -1;
     statusSubscribers.add(box);
     try {
@@ -187,7 +191,8 @@ export function createHub(options: HubOptions): Hub {
   return {
     frames: (streamId, { signal, ...from } = {}) =>
       endable((ended) => frames(streamId, { ...from, signal: ended }), signal),
-    statuses: (streamId, { signal } = {}) => endable((ended) => statuses(streamId, { signal: ended }), signal),
+    statuses: (streamId, { signal, ...which } = {}) =>
+      endable((ended) => statuses(streamId, { ...which, signal: ended }), signal),
     publish(frame) {
       for (const buffer of frameSubscribers.get(frame.streamId) ?? []) buffer.push(frame);
     },
@@ -215,16 +220,16 @@ export function createHub(options: HubOptions): Hub {
 
 /** The latest state of each stream that a subscriber has not taken yet, oldest change first. */
 class StatusBox {
-  readonly #streamId: string | undefined;
+  readonly #wanted: (stream: StreamRecord) => boolean;
   readonly #latest = new Map<string, StreamRecord>();
   readonly #turns = new DropOldestBuffer<string>(BUFFERED_STATUSES);
 
-  constructor(streamId: string | undefined) {
-    this.#streamId = streamId;
+  constructor(wanted: (stream: StreamRecord) => boolean) {
+    this.#wanted = wanted;
   }
 
   put(stream: StreamRecord): void {
-    if (this.#streamId !== undefined && stream.id !== this.#streamId) return;
+    if (!this.#wanted(stream)) return;
     const waiting = this.#latest.get(stream.id);
     // Two changes at once may be told in the wrong order; the state that was stored last is the one that counts.
     if (waiting !== undefined && waiting.revision > stream.revision) return;

@@ -27,14 +27,14 @@ const PRAGMAS = [
 const READING_PRAGMAS = [`busy_timeout = ${BUSY_TIMEOUT_MS}`, 'query_only = ON', 'cache_size = -16384'];
 
 /**
- * Opens the SQLite file of a `file:` URL, making it when missing; for reading alone it has to be there. Errors:
+ * Opens the SQLite file of a `file:` URL, making it when missing unless it must exist. Errors:
  * CONFIG_INVALID, STORE_FAILED.
  */
-export async function openDatabase(url: string, { readOnly = false } = {}): Promise<Database> {
+export async function openDatabase(url: string, { readOnly = false, mustExist = false } = {}): Promise<Database> {
   if (!/^file:.+/.test(url)) {
     throw new AppError('CONFIG_INVALID', 'DATABASE_URL must be file:PATH; only SQLite is supported.');
   }
-  if (readOnly && !existsSync(url.replace(/^file:/, ''))) {
+  if (mustExist && !existsSync(url.replace(/^file:/, ''))) {
     throw new AppError('STORE_FAILED', `There is no database ${url}; set DATA_DIR or DATABASE_URL to the server's.`);
   }
   const database = new PrismaClient({ adapter: new PrismaBetterSqlite3({ url }) });

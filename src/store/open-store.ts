@@ -5,8 +5,9 @@ import { Eraser } from './erasing.ts';
 import { readFrames, readFramesAfter, readLastFrames, readProgress } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { deleteImage, deleteImagesBefore } from './images.ts';
+import { countOpenStreams, countStoredFrames, listKeys, readForeignChanges, revokeKey } from './keys.ts';
 import { checkMigrated, migrate } from './migrate.ts';
-import { imageRow, streamRow, toImage, toStream } from './rows.ts';
+import { imageRow, keyRow, streamRow, toImage, toStream } from './rows.ts';
 import { countStreams, deleteStream, expiredStreams, listStreams, unfinishedStreams, updateStream } from './streams.ts';
 import { Turns } from './turns.ts';
 import type { Store } from './types.ts';
@@ -18,6 +19,8 @@ export interface StoreOptions {
   readonly migrationsFolder?: string;
   /** Reads beside a server at work: changes nothing, and every write is STORE_FAILED. Default `false`. */
   readonly readOnly?: boolean;
+  /** Whether the database has to be there already. Default `false`. */
+  readonly mustExist?: boolean;
 }
 
 /** Both `src/store` and `dist/store` lie two folders below the root. */
@@ -25,8 +28,8 @@ const MIGRATIONS = fileURLToPath(new URL('../../prisma/migrations', import.meta.
 
 /** Opens the database and brings it up to date. Errors: CONFIG_INVALID (no `file:` URL), STORE_FAILED. */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  const { databaseUrl, migrationsFolder = MIGRATIONS, readOnly = false } = options;
-  const database = await openDatabase(databaseUrl, { readOnly });
+  const { databaseUrl, migrationsFolder = MIGRATIONS, readOnly = false, mustExist = readOnly } = options;
+  const database = await openDatabase(databaseUrl, { readOnly, mustExist });
   try {
     if (readOnly) await guarded('be read', () => checkMigrated(database, migrationsFolder));
     else await guarded('be brought up to date', () => migrate(database, migrationsFolder));
@@ -89,6 +92,20 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     deleteImage: (id) => deleteImage(database, id, eraser.begin()),
     deleteImagesBefore: (moment, signal) => deleteImagesBefore(database, moment, eraser.begin(signal)),
     finishErasures: () => eraser.finish(),
+
+    createKey: (key) =>
+      write('the key', async () => {
+        await database.apiKey.create({ data: keyRow(key) });
+      }),
+    keys: () => read('the keys', () => listKeys(database)),
+    revokeKey: (id, revokedAt) => write('the key', () => revokeKey(database, id, revokedAt)),
+    keysUsed: (ids, lastUsedAt) =>
+      write('the keys', async () => {
+        await database.apiKey.updateMany({ where: { id: { in: [...ids] } }, data: { lastUsedAt } });
+      }),
+    foreignChanges: () => read('its state', () => readForeignChanges(database)),
+    openStreamsOf: (ownerKeyId) => read('the streams', () => countOpenStreams(database, ownerKeyId)),
+    storedFramesOf: (ownerKeyId) => read('the frames', () => countStoredFrames(database, ownerKeyId)),
 
     checkWritable: () => turns.run(() => guarded('be written to', () => writeProbe(database), { waits: false })),
     statistics: () => writer.statistics,

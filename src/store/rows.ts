@@ -1,5 +1,6 @@
 /** Between the database's rows and the domain's types. */
 import type {
+  ApiKeyRecord,
   FaceEstimate,
   FrameEstimate,
   ImageAnalysis,
@@ -9,7 +10,7 @@ import type {
   Retry,
   StreamRecord,
 } from '../domain.ts';
-import type { Image, Prisma, Stream } from '../generated/prisma/client.ts';
+import type { ApiKey, Image, Prisma, Stream } from '../generated/prisma/client.ts';
 
 /** One array a frame, in the order of the insert in frame-writer.ts. */
 export function frameRow(frame: FrameEstimate): readonly unknown[] {
@@ -144,6 +145,7 @@ export function toStream(row: Stream): StreamRecord {
   return {
     id: row.id,
     revision: row.revision,
+    ownerKeyId: row.ownerKeyId,
     kind: row.kind as StreamRecord['kind'],
     name: row.name,
     labels: JSON.parse(row.labels) as string[],
@@ -184,11 +186,13 @@ function retryOf(text: string): Retry {
 
 /** All but the secret address, which no record carries. */
 export function streamRow(stream: StreamRecord): Prisma.StreamCreateInput {
-  const { id, revision, kind, name, status, uploadId, retentionDays, createdAt, startedAt, endedAt } = stream;
+  const { id, revision, ownerKeyId, kind, name, status, uploadId, retentionDays, createdAt, startedAt, endedAt } =
+    stream;
   const { labels, sampling, media, live, error, warnings } = stream;
   return {
     id,
     revision,
+    ownerKeyId,
     kind,
     name,
     status,
@@ -220,4 +224,16 @@ export function imageRow(image: ImageAnalysis): Image {
 
 export function toImage(row: Image): ImageAnalysis {
   return { ...row, faces: JSON.parse(row.faces) as FaceEstimate[] };
+}
+
+export function keyRow({ scopes, limits, ...rest }: ApiKeyRecord): ApiKey {
+  return { ...rest, scopes: JSON.stringify(scopes), limits: JSON.stringify(limits) };
+}
+
+export function toKey({ scopes, limits, ...rest }: ApiKey): ApiKeyRecord {
+  return {
+    ...rest,
+    scopes: JSON.parse(scopes) as ApiKeyRecord['scopes'],
+    limits: JSON.parse(limits) as ApiKeyRecord['limits'],
+  };
 }

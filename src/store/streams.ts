@@ -24,10 +24,11 @@ export async function updateStream(database: Database, id: string, patch: Stream
 /** Newest first. */
 export async function listStreams(
   database: Database,
-  { first, after, statuses }: StreamQuery,
+  { first, after, statuses, ownerKeyId }: StreamQuery,
 ): Promise<Page<StreamRecord>> {
   checkFirst(first);
   const conditions: Prisma.StreamWhereInput[] = [];
+  if (ownerKeyId !== undefined) conditions.push({ ownerKeyId });
   if (statuses !== undefined) conditions.push({ status: { in: [...statuses] } });
   if (after !== undefined) {
     const { createdAt, id } = after;

@@ -1,4 +1,12 @@
-import type { Expression, FrameEstimate, ImageAnalysis, Quadrant, StreamRecord, StreamStatus } from '../domain.ts';
+import type {
+  ApiKeyRecord,
+  Expression,
+  FrameEstimate,
+  ImageAnalysis,
+  Quadrant,
+  StreamRecord,
+  StreamStatus,
+} from '../domain.ts';
 import type { HistogramSnapshot } from '../flow/index.ts';
 
 /** A stretch of a list, and whether more follows it. */
@@ -28,6 +36,8 @@ export interface StreamQuery {
   /** Only streams after this one in the list, newest first. */
   readonly after?: StreamPosition;
   readonly statuses?: readonly StreamStatus[];
+  /** Only those made with this key. */
+  readonly ownerKeyId?: string;
 }
 
 /** A stream's place in the list. */
@@ -107,7 +117,7 @@ export interface DeletedCounts {
   readonly tracks: number;
 }
 
-export type StreamPatch = Partial<Omit<StreamRecord, 'id' | 'revision' | 'kind' | 'createdAt'>>;
+export type StreamPatch = Partial<Omit<StreamRecord, 'id' | 'revision' | 'ownerKeyId' | 'kind' | 'createdAt'>>;
 
 export interface StoreStatistics {
   /** Frames that wait for their write. */
@@ -189,6 +199,20 @@ export interface Store extends AsyncDisposable {
   deleteImage(id: string): Promise<boolean>;
   /** Erases the images made before a moment, in steps as `deleteStream` does; resolves with their number. Errors: ABORTED. */
   deleteImagesBefore(moment: Date, signal?: AbortSignal): Promise<number>;
+
+  createKey(key: ApiKeyRecord): Promise<void>;
+  /** All of them, the revoked ones too, oldest first. */
+  keys(): Promise<readonly ApiKeyRecord[]>;
+  /** A key that is revoked already is left as it is. Errors: NOT_FOUND. */
+  revokeKey(id: string, revokedAt: Date): Promise<ApiKeyRecord>;
+  /** Keeps when some keys were last used. */
+  keysUsed(ids: readonly string[], usedAt: Date): Promise<void>;
+  /** Is another number whenever another process has changed the database since. */
+  foreignChanges(): Promise<number>;
+  /** How many streams of a key have not ended. */
+  openStreamsOf(ownerKeyId: string): Promise<number>;
+  /** How many frames are stored of the streams of a key. */
+  storedFramesOf(ownerKeyId: string): Promise<number>;
 
   /**
    * Empties the write-ahead log of erased rows where an erasure could not, because another process read the database.

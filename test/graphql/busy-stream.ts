@@ -27,7 +27,7 @@ export interface BusyServer extends AsyncDisposable {
 export async function openBusyServer(stored: readonly FrameEstimate[] = []): Promise<BusyServer> {
   const parts = new ClosingStack();
   const folder = parts.own(await temporaryFolder());
-  const { pipeline, store } = parts.own(await openPipeline(folder.path));
+  const { pipeline, store, keyring } = parts.own(await openPipeline(folder.path));
   const stream = { id: STREAM_ID, status: 'RUNNING' } as StreamRecord;
   const hub = parts.own(
     createHub({
@@ -38,7 +38,9 @@ export async function openBusyServer(stored: readonly FrameEstimate[] = []): Pro
   );
   const busy = Object.assign(Object.create(pipeline) as typeof pipeline, { subscribeFrames: hub.frames.bind(hub) });
   const config = testConfig(folder.path, { PORT: '0' });
-  const server = parts.own(await startServer({ config, pipeline: busy, store, log: pino({ level: 'silent' }) }));
+  const server = parts.own(
+    await startServer({ config, pipeline: busy, store, keyring, log: pino({ level: 'silent' }) }),
+  );
   return {
     url: server.url,
     hub,

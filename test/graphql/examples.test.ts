@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeVideo, photograph, temporaryFolder } from '../pipeline/support.ts';
+import { openKeyedServer } from '../support/keyed-server.ts';
 import { openServer, type TestServer } from '../support/server.ts';
 
 const FRAMES = 40;
@@ -25,9 +26,10 @@ afterAll(async () => {
   await folder[Symbol.asyncDispose]();
 });
 
-async function run(program: string, argv: readonly string[]) {
+async function run(program: string, argv: readonly string[], environment: Record<string, string> = {}) {
   const child: ChildProcessByStdio<null, Readable, Readable> = spawn(program, argv, {
     cwd: ROOT,
+    env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const exited = once(child, 'exit') as Promise<[number | null]>;
@@ -133,3 +135,32 @@ if (spawnSync('python3', ['--version']).status === 0) {
     expect(data.streams.nodes[0].progress).toEqual({ framesDone: FRAMES, facesFound: rows.length });
   });
 } else console.log('examples/subscribe.py is not run: there is no python3.');
+
+test('the examples come with the key of the environment, and end where it is wrong', async () => {
+  await using keyed = await openKeyedServer();
+  const key = await keyed.makeKey(['read', 'write']);
+  while ((await keyed.as(null).post('{ engine { name } }')).status !== 401);
+  const { origin } = new URL(keyed.url);
+  const typescript = (source: string): string[] => [
+    '--import',
+    'tsx',
+    'examples/subscribe.ts',
+    source,
+    `${origin}/graphql`,
+  ];
+  const programs: [string, string[]][] = [
+    [process.execPath, typescript(video)],
+    ['python3', ['examples/subscribe.py', video, origin]],
+    ['sh', ['examples/curl.sh', photograph(3), video, origin]],
+  ];
+  for (const [program, argv] of programs) {
+    if (spawnSync(program === 'sh' ? 'curl' : program, ['--version']).status !== 0) continue;
+    const { code, stdout } = await run(program, argv, { CIRCUMPLEX_KEY: key.text });
+    expect([argv[0], code]).toEqual([argv[0], 0]);
+    expect(stdout).not.toMatch(/"errors?":\s*[[{]/);
+  }
+  for (const source of [video, 'a-stream']) {
+    const { code, stderr } = await run(process.execPath, typescript(source), { CIRCUMPLEX_KEY: `${key.text}0` });
+    expect([code, stderr]).toEqual([1, 'The key is no key of this server, or it has been revoked.\n']);
+  }
+});

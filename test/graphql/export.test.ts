@@ -32,7 +32,7 @@ interface LargeServer extends AsyncDisposable {
 async function openLarge(frames = FRAMES): Promise<LargeServer> {
   const parts = new ClosingStack();
   const folder = parts.own(await temporaryFolder());
-  const { pipeline, store } = parts.own(await openPipeline(folder.path));
+  const { pipeline, store, keyring } = parts.own(await openPipeline(folder.path));
   await store.createStream(streamRecord('large', { status: 'COMPLETED', name: 'large' }));
   const faces = Array.from({ length: FACES }, (_, index) => face(index + 1));
   const all: FrameEstimate[] = Array.from({ length: frames }, (_, index) => frame('large', index, faces));
@@ -51,7 +51,9 @@ async function openLarge(frames = FRAMES): Promise<LargeServer> {
     },
   });
   const config = testConfig(folder.path, { PORT: '0' });
-  const server = parts.own(await startServer({ config, pipeline, store: watched, log: pino({ level: 'silent' }) }));
+  const server = parts.own(
+    await startServer({ config, pipeline, store: watched, keyring, log: pino({ level: 'silent' }) }),
+  );
   return {
     store,
     pages: () => pages,

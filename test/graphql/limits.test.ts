@@ -1,18 +1,23 @@
 import { parse } from 'graphql';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
+import { openKeyring } from '../../src/access/index.ts';
 import { AppError } from '../../src/errors.ts';
 import { startServer } from '../../src/graphql/index.ts';
 import type { Pipeline } from '../../src/pipeline/index.ts';
 import type { Store } from '../../src/store/index.ts';
 import { testConfig } from '../pipeline/support.ts';
 
+const NO_KEYS = { keys: async () => [], foreignChanges: async () => 0 };
+
 /** A server over nothing: whatever passes the limits meets `streams`, which answers as it is told. */
 async function openLimits(streams: () => Promise<unknown> = async () => ({ items: [], hasNextPage: false })) {
   const lines: string[] = [];
   const log = pino({ level: 'info' }, { write: (line: string) => lines.push(line) });
-  const parts = { pipeline: {} as Pipeline, store: { streams } as unknown as Store, log };
-  const server = await startServer({ ...parts, config: testConfig('.', { PORT: '0' }) });
+  const config = testConfig('.', { PORT: '0' });
+  const keyring = await openKeyring({ config, store: { ...NO_KEYS, keysUsed: async () => {} }, log });
+  const parts = { pipeline: {} as Pipeline, store: { streams } as unknown as Store, keyring, log };
+  const server = await startServer({ ...parts, config });
   return {
     lines,
     async errorOf(query: string, variables: Record<string, unknown> = {}) {
@@ -26,7 +31,10 @@ async function openLimits(streams: () => Promise<unknown> = async () => ({ items
       };
       return errors?.[0] ?? null;
     },
-    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await server[Symbol.asyncDispose]();
+      await keyring[Symbol.asyncDispose]();
+    },
   };
 }
 

@@ -53,6 +53,7 @@ test('queries and mutations work over the same connection as subscriptions', asy
 test.each([
   ['does not parse', '{ engine {'],
   ['asks for what is not there', '{ mood }'],
+  ['asks for too much', '{ streams(first: 1000) { nodes { frames(first: 1000) { nodes { sequence } } } } }'],
   ['subscribes to nothing', 'subscription { frames(streamId: "none", after: "nonsense") { cursor } }'],
 ])('what %s is refused with a typed error, and the connection goes on', async (_, query) => {
   const { socket, messages, say } = await connect(server.url);
@@ -60,7 +61,7 @@ test.each([
   await until(() => messages.length >= 2);
   const { payload } = messages[1]!;
   const [error] = messages[1]!.type === 'error' ? payload : payload.errors;
-  expect(['BAD_INPUT', 'CURSOR_INVALID']).toContain(error.extensions.code);
+  expect(['BAD_INPUT', 'CURSOR_INVALID', 'QUERY_TOO_COMPLEX']).toContain(error.extensions.code);
   say({ type: 'subscribe', id: '2', payload: { query: '{ engine { name } }' } });
   await until(() => messages.some(({ id, type }) => id === '2' && type === 'complete'));
   socket.terminate();

@@ -28,7 +28,16 @@ function endedStream(id: string, daysOld: number, change: Partial<StreamRecord> 
 }
 
 function image(id: string, daysOld: number, name: string | null = null): ImageAnalysis {
-  return { id, createdAt: daysAgo(daysOld), name, width: 8, height: 8, faces: [face(1)], latencyMs: 1 };
+  return {
+    id,
+    ownerKeyId: null,
+    createdAt: daysAgo(daysOld),
+    name,
+    width: 8,
+    height: 8,
+    faces: [face(1)],
+    latencyMs: 1,
+  };
 }
 
 /** One whole sweep over a store, and its log. */

@@ -323,6 +323,7 @@ test('images are kept, read and erased', async () => {
   const { store } = own;
   const image = {
     id: randomUUID(),
+    ownerKeyId: null,
     createdAt: new Date(),
     name: 'a-name-to-look-for.jpg',
     width: 10,

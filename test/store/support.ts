@@ -32,6 +32,7 @@ export function streamRecord(id: string, change: Partial<StreamRecord> = {}): St
   return {
     id,
     revision: 0,
+    ownerKeyId: null,
     kind: 'FILE',
     name: 'a video',
     labels: ['one', 'two'],

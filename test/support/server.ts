@@ -117,7 +117,7 @@ export function pictureForm(
 }
 
 /** The body that the multipart request specification asks for. */
-function multipartForm(
+export function multipartForm(
   query: string,
   variables: Record<string, unknown>,
   files: Readonly<Record<string, { readonly name: string; readonly bytes: Uint8Array }>>,

@@ -23,7 +23,7 @@ export const Mutation: MutationResolvers = {
     if ((file === undefined || file === null) === (mediaId === undefined || mediaId === null)) {
       throw new AppError('BAD_INPUT', 'Give either file or mediaId, not both and not neither.');
     }
-    const uploadId = file ? (await pipeline.uploads.receive(file.stream(), { contentLength: file.size })).id : mediaId;
+    const uploadId = file ? (await pipeline.receiveUpload(file.stream(), { contentLength: file.size })).id : mediaId;
     const sampling: Sampling =
       typeof input.framesPerSecond === 'number'
         ? { kind: 'RATE', framesPerSecond: input.framesPerSecond }
@@ -38,7 +38,7 @@ export const Mutation: MutationResolvers = {
       });
     } catch (thrown) {
       // Nobody else knows the id of this upload, so nobody could try again with it.
-      if (file && uploadId) await pipeline.uploads.remove(uploadId);
+      if (file && uploadId) await pipeline.removeUpload(uploadId);
       throw thrown;
     }
   },

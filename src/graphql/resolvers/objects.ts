@@ -61,23 +61,25 @@ export const objects: Pick<
         reconnects,
       };
     },
-    progress: ({ id }, _, { pipeline }) => pipeline.progress(id),
-    async frames({ id }, { first, after, ...rest }, { store }) {
+    progress: (stream, _, { pipeline }) => pipeline.progress(stream),
+    async frames(stream, { first, after, ...rest }, { store }) {
+      const { id } = stream;
       const afterSequence = typeof after === 'string' ? { afterSequence: decodeFrameCursor(id, after) } : {};
-      const page = await store.frames(id, { ...stretch(id, rest), first: first ?? 100, ...afterSequence });
+      const page = await store.frames(stream, { ...stretch(id, rest), first: first ?? 100, ...afterSequence });
       const items = page.items.map((frame) => ({ ...frame, droppedBefore: 0 }));
       return connection({ ...page, items }, ({ sequence }) => encodeFrameCursor(id, sequence));
     },
-    async tracks({ id }, { first, after }, { store }) {
+    async tracks(stream, { first, after }, { store }) {
+      const { id } = stream;
       const afterTrack = typeof after === 'string' ? { afterTrackNumber: decodeTrackCursor(id, after) } : {};
-      const page = await store.tracks(id, { first: first ?? 100, ...afterTrack });
+      const page = await store.tracks(stream, { first: first ?? 100, ...afterTrack });
       const items = page.items.map((track) => ({ ...track, streamId: id }));
       return connection({ ...page, items }, ({ trackNumber }) => encodeTrackCursor(id, trackNumber));
     },
-    timeline: ({ id }, { bucketSeconds, ...rest }, { store }) =>
-      store.timeline(id, { ...stretch(id, rest), bucketSeconds }),
-    summary: ({ id }, rest, { store, config }) =>
-      store.summary(id, { ...stretch(id, rest), neutralRadius: config.neutralRadius }),
+    timeline: (stream, { bucketSeconds, ...rest }, { store }) =>
+      store.timeline(stream, { ...stretch(stream.id, rest), bucketSeconds }),
+    summary: (stream, rest, { store, config }) =>
+      store.summary(stream, { ...stretch(stream.id, rest), neutralRadius: config.neutralRadius }),
   },
 
   FrameEstimate: {

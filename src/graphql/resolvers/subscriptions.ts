@@ -1,5 +1,4 @@
 import type { StreamRecord } from '../../domain.ts';
-import { AppError } from '../../errors.ts';
 import { endable } from '../../flow/index.ts';
 import type { SubscriptionResolvers } from '../../generated/graphql.ts';
 import type { FrameDelivery } from '../../pipeline/index.ts';
@@ -38,19 +37,14 @@ export const Subscription: SubscriptionResolvers = {
   },
 };
 
-/** Can be left while it waits. A stop of the server is no end of a stream, so it is told as an error. */
+/** Can be left while it waits. A stop of the server, or a revoked key, is no end of a stream, so it is told as an error. */
 function untilClosing<T>(
   closing: AbortSignal,
   make: (signal: AbortSignal) => AsyncGenerator<T, void, undefined>,
 ): AsyncGenerator<T, void, undefined> {
   return endable(async function* (ended) {
     yield* make(ended);
-    if (closing.aborted) {
-      throw new AppError(
-        'ABORTED',
-        'The server is stopping; come back later, with the last cursor where there is one.',
-      );
-    }
+    if (closing.aborted) throw closing.reason;
   }, closing);
 }
 
