@@ -1,7 +1,11 @@
 """Leaves out one component at a time, the same small budget for all, and writes one table.
 
-python -m circumplex_training.ablate --faces ferplus.npz --faceness faceness.npz --runs runs/ablation --epochs 6 \\
-    --output ablation.md
+A budget that two cores can pay teaches a network from nothing little, whatever it is made of. With `--start-from` all
+variants therefore begin with the same trunk: that of a trained run, taught anew for `--trunk-epochs` without either
+attention, so that it favours none. Attention, second level and heads begin from nothing.
+
+python -m circumplex_training.ablate --faces ferplus.npz --start-from runs/first/checkpoint.pt --runs runs/ablation \\
+    --epochs 3 --train-limit 8000 --output ablation.md
 """
 
 from __future__ import annotations
@@ -21,12 +25,15 @@ VARIANTS: dict[str, tuple[Design, Tasks]] = {
     "whole": (Design(), Tasks()),
     "without attention 1 (regions)": (Design(region_attention=False), Tasks()),
     "without attention 2 (layers)": (Design(layer_attention=False), Tasks()),
+    "without either attention": (Design(region_attention=False, layer_attention=False), Tasks()),
     "single task: valence": (Design(), Tasks(columns=(0,), expression=False)),
     "single task: arousal": (Design(), Tasks(columns=(1,), expression=False)),
     "affect loss: 1 - CCC": (Design(), Tasks(affect="ccc")),
     "affect loss: MSE": (Design(), Tasks(affect="mse")),
     "affect loss: Tukey": (Design(), Tasks(affect="tukey")),
 }
+NEITHER = Design(region_attention=False, layer_attention=False)
+TRUNK = ("stem.", "stages.")
 FIGURES = ("accuracy", "cccValence", "cccArousal")
 
 
@@ -46,35 +53,49 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, required=True, help="folder of the runs; finished ones are not run again")
     parser.add_argument("--output", type=Path, required=True, help="Markdown file")
     parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--batch", type=int, default=128, help="smaller ones give a small budget more steps")
+    parser.add_argument("--rate", type=float, default=2e-3, help="peak learning rate")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--train-limit", type=int, help="use so many training faces alone")
     parser.add_argument("--size", type=int, default=36, help="crop side in pixels that all train at; val is read at 48")
+    parser.add_argument("--start-from", type=Path, help="checkpoint of a trained run, for the trunk")
+    parser.add_argument("--trunk-epochs", type=int, default=3, help="epochs of all faces without either attention")
     parser.add_argument("--only", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     options = parser.parse_args()
+
+    def settings(run: Path, seed: int, start: Path | None, **own: object) -> argparse.Namespace:
+        return argparse.Namespace(
+            faces=options.faces, faceness=options.faceness, run=run, minutes=None, batch=options.batch,
+            rate=options.rate, decay=0.08, coarse_size=options.size, coarse_share=1.0, shards=2, seed=seed,
+            mixed_share=0.0, warm_start=None, start_from=start, **own,
+        )  # fmt: skip
+
+    trunk = None
+    if options.start_from is not None:
+        trunk = options.runs / "trunk" / "checkpoint.pt"
+        own = {"epochs": options.trunk_epochs, "train_limit": None}
+        fit(settings(trunk.parent, 0, options.start_from, **own), NEITHER, Tasks(), TRUNK)
     rows = []
     for name in options.only:
         design, tasks = VARIANTS[name]
         figures: dict[str, list[float]] = {figure: [] for figure in FIGURES}
         for seed in options.seeds:
             run = options.runs / f"{''.join(letter if letter.isalnum() else '-' for letter in name)}-{seed}"
-            settings = argparse.Namespace(
-                faces=options.faces, faceness=options.faceness, run=run, epochs=options.epochs, minutes=None, batch=128,
-                rate=2e-3, decay=0.08, coarse_size=options.size, coarse_share=1.0, shards=2, seed=seed,
-                train_limit=options.train_limit, mixed_share=0.0, warm_start=None, start_from=None,
-            )  # fmt: skip
+            budget = settings(run, seed, trunk, epochs=options.epochs, train_limit=options.train_limit)
             done = run / "figures.json"
             if not done.exists():
                 done.parent.mkdir(parents=True, exist_ok=True)
-                done.write_text(json.dumps(fit(settings, design, tasks)))
+                done.write_text(json.dumps(fit(budget, design, tasks, TRUNK)))
             result = json.loads(done.read_text())
             for figure in FIGURES:
                 figures[figure].append(result[figure])
         rows.append(f"| {name} | " + " | ".join(shown(figure, figures[figure], tasks) for figure in FIGURES) + " |")
         print(rows[-1], flush=True)
+    start = "" if trunk is None else f", from one trunk taught {options.trunk_epochs} epochs without either attention"
     lines = [
         f"Each variant: {options.epochs} epochs of {options.train_limit or 'all'} training faces at {options.size} "
-        f"pixels, seeds {options.seeds}; mean on val and, in brackets, each seed. Valence and arousal are a proxy "
-        "where the set has expression votes alone.",
+        f"pixels in batches of {options.batch}{start}, seeds {options.seeds}; mean on val and, in brackets, each seed. "
+        "Valence and arousal are a proxy where the set has expression votes alone.",
         "",
         "| variant | accuracy | CCC valence (proxy) | CCC arousal (proxy) |",
         "| --- | --- | --- | --- |",

@@ -124,11 +124,16 @@ def make_optimizer(network: nn.Module, rate: float, decay: float) -> torch.optim
     )
 
 
-def start_from(network: nn.Module, checkpoint: Path) -> int:
-    """Takes the averaged weights of another run where name and shape agree; returns how many tensors did."""
+def start_from(network: nn.Module, checkpoint: Path, parts: tuple[str, ...] = ("",)) -> int:
+    """Takes the averaged weights of another run where name and shape agree and the name begins with one of `parts`;
+    returns how many tensors did."""
     given = torch.load(checkpoint, map_location="cpu", weights_only=True)["average"]
     own = network.state_dict()
-    fitting = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
+    fitting = {
+        name: value
+        for name, value in given.items()
+        if name.startswith(parts) and name in own and own[name].shape == value.shape
+    }
     network.load_state_dict({**own, **fitting})
     return len(fitting)
 
@@ -148,8 +153,11 @@ def save(state: dict, path: Path) -> None:
     path.with_suffix(".part").replace(path)
 
 
-def fit(options: argparse.Namespace, design: Design, tasks: Tasks) -> dict[str, float]:
-    """Trains as `options` say and returns the last epoch's figures on `val`."""
+def fit(
+    options: argparse.Namespace, design: Design, tasks: Tasks, start_parts: tuple[str, ...] = ("",)
+) -> dict[str, float]:
+    """Trains as `options` say and returns the last epoch's figures on `val`. `start_parts`: what of `--start-from` is
+    taken, by the beginnings of names."""
     options.run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)
     train, val = (load_faces(options.faces, split) for split in ("train", "val"))
@@ -166,7 +174,7 @@ def fit(options: argparse.Namespace, design: Design, tasks: Tasks) -> dict[str, 
         )
         print(f"{copied} convolutions start from {options.warm_start.name}")
     if options.start_from is not None:
-        print(f"{start_from(network, options.start_from)} tensors start from {options.start_from}")
+        print(f"{start_from(network, options.start_from, start_parts)} tensors start from {options.start_from}")
     network = network.to(device, memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval()
     optimizer = make_optimizer(network, options.rate, options.decay)

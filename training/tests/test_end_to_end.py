@@ -171,6 +171,19 @@ def test_ablation_runs_every_variant_and_writes_one_table(
     assert "| single task: valence | - |" in "\n".join(lines)
 
 
+def test_ablation_begins_with_one_trunk_that_favours_no_variant(
+    votes_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save({"average": AffectNetwork().state_dict()}, tmp_path / "run.pt")
+    call(monkeypatch, ablate, "--faces", votes_file, "--runs", tmp_path / "runs", "--epochs", 1, "--trunk-epochs", 1,
+         "--train-limit", 16, "--seeds", 1, "--start-from", tmp_path / "run.pt", "--only", "whole",
+         "without attention 2 (layers)", "--output", tmp_path / "ablation.md")  # fmt: skip
+    trunk = torch.load(tmp_path / "runs" / "trunk" / "checkpoint.pt", weights_only=True)["network"]
+    assert not any(name.startswith(("attentions.", "layers.")) for name in trunk)
+    text = (tmp_path / "ablation.md").read_text()
+    assert "from one trunk taught 1 epochs" in text and "| whole | " in text
+
+
 def test_int8_and_robustness_run_on_an_exported_model(
     votes_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
