@@ -3,6 +3,7 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { EXPRESSIONS } from '../../src/domain.ts';
 import { createEngine, readModelCard } from '../../src/model/index.ts';
+import { realFaces } from './fixtures/real-faces.ts';
 
 const FOLDER = 'models/affect';
 const PHOTOGRAPH = 'node_modules/@vladmandic/face-api/demo/sample1.jpg';
@@ -39,5 +40,27 @@ describe('the affect model', () => {
       expect(reading.affect.valence).toBeCloseTo(alone!.affect.valence, 4);
       expect(reading.affect.arousal).toBeCloseTo(alone!.affect.arousal, 4);
     }
+  });
+});
+
+describe('the int8 variant of the affect model', () => {
+  it('passes its self-check and reads real faces as the model in full does, but for a few hundredths', async () => {
+    const [full, small] = await Promise.all([readModelCard(FOLDER), readModelCard('models/affect-int8')]);
+    expect(small.version).toBe(`${full.version}-int8`);
+    expect(small.input).toEqual(full.input);
+    expect(small.template).toEqual(full.template);
+    const faces = await realFaces(full, 12);
+    const crops = new Uint8Array(Buffer.concat(faces));
+    await using fullEngine = await createEngine({ folder: FOLDER, card: full, provider: 'cpu' });
+    await using smallEngine = await createEngine({ folder: 'models/affect-int8', card: small, provider: 'cpu' });
+    const wanted = await fullEngine.infer(crops, faces.length);
+    const got = await smallEngine.infer(crops, faces.length);
+    for (const [index, { affect, faceness }] of got.entries()) {
+      expect(Math.abs(affect.valence - wanted[index]!.affect.valence)).toBeLessThan(0.05);
+      expect(Math.abs(affect.arousal - wanted[index]!.affect.arousal)).toBeLessThan(0.05);
+      expect(Math.abs(faceness - wanted[index]!.faceness)).toBeLessThan(0.1);
+    }
+    // Rounded to eight bits it cannot be the same file under another name.
+    expect(got[0]!.affect.valence).not.toBe(wanted[0]!.affect.valence);
   });
 });

@@ -22,6 +22,7 @@ from circumplex_training.yunet import YuNet
 # Inside this intensity an estimate has no quadrant: `src/estimates` calls it neutral.
 DEAD_ZONE = 0.15
 NEEDED_DIFFERENCE = 0.5
+LEAST_FACE_PIXELS = 24  # what the robustness report begins with
 SMOOTHING_SECONDS = 0.5  # the server's default
 
 
@@ -148,7 +149,7 @@ def check_scenes(model: ServedModel, detector: Detector, yunet: YuNet, folder: P
 
     Of the photographs that `faceness` learns from, the held-back ones alone count with `split` "val"; "all" takes each.
     """
-    wrong, right, photographs = [], [], 0
+    wrong, right, small, photographs = [], [], [], 0
     for path in sorted(folder.glob("*.jpg")):
         if split == "val" and not is_held_back(path):
             continue
@@ -165,9 +166,11 @@ def check_scenes(model: ServedModel, detector: Detector, yunet: YuNet, folder: P
                 if not touches(box, maybe):
                     wrong.append((face.score, crop_of(model, part, face)))
                 elif face.score >= 0.5 and any(overlap(box, one) > 0.5 for one in sure):
-                    right.append((face.score, crop_of(model, part, face)))
+                    group = right if face.box[2] >= LEAST_FACE_PIXELS else small
+                    group.append((face.score, crop_of(model, part, face)))
     lines = [f"{photographs} photographs, whole and in four parts each"]
-    looks = [("wrong", wrong, least) for least in (0.3, 0.5, 0.7)] + [("right", right, 0.5)]
+    looks = [("wrong", wrong, least) for least in (0.3, 0.5, 0.7)]
+    looks += [("right", right, 0.5), (f"right, smaller than {LEAST_FACE_PIXELS} pixels,", small, 0.5)]
     for name, some, least in looks:
         crops = [crop for score, crop in some if score >= least]
         faceness = model.read(np.stack(crops)).faceness if crops else np.zeros(0)
