@@ -33,7 +33,8 @@ def multiply_adds(path: Path) -> int:
         value.name: [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
         for value in (*inferred.value_info, *inferred.output)
     }
-    weights = {tensor.name: list(tensor.dims) for tensor in inferred.initializer}
+    # An int8 variant's weights come out of nodes that give them back their scale: their shapes are inferred.
+    weights = {**shapes, **{tensor.name: list(tensor.dims) for tensor in inferred.initializer}}
     total = 0
     for node in inferred.node:
         match node.op_type:
