@@ -3,6 +3,9 @@
 const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const;
 type EndSignal = keyof typeof SIGNAL_NUMBERS;
 
+/** A terminal sends Ctrl-C to npm and to us, and npm passes its own on: one wish that arrives twice. */
+const SAME_WISH_MS = 500;
+
 export interface ProcessEnd extends Disposable {
   /** Fires at the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
@@ -13,8 +16,8 @@ export interface ProcessEnd extends Disposable {
 }
 
 /**
- * Listens for the signals until it is disposed of. The first one asks for an orderly end; a second one, or the end of
- * `limitSeconds` after the first, ends the process at once, and `onHardEnd` is told why just before.
+ * Listens for the signals until it is disposed of. The first one asks for an orderly end; a second one (half a second later
+ * or more), or the end of `limitSeconds` after the first, ends the process at once, and `onHardEnd` is told why just before.
  */
 export function listenForEnd(options: {
   readonly limitSeconds: number;
@@ -24,6 +27,7 @@ export function listenForEnd(options: {
   const controller = new AbortController();
   let exitCode = 0;
   let timer: NodeJS.Timeout | undefined;
+  let firstAtMs = 0;
 
   function hardEnd(reason: string): void {
     onHardEnd(reason);
@@ -31,11 +35,13 @@ export function listenForEnd(options: {
   }
 
   function onSignal(name: EndSignal): void {
-    exitCode = 128 + SIGNAL_NUMBERS[name];
     if (controller.signal.aborted) {
+      if (performance.now() - firstAtMs < SAME_WISH_MS) return;
       hardEnd('a second signal came');
       return;
     }
+    exitCode = 128 + SIGNAL_NUMBERS[name];
+    firstAtMs = performance.now();
     timer = setTimeout(() => hardEnd(`the end took longer than ${limitSeconds} s`), limitSeconds * 1000);
     // The limit alone must not keep a process alive that is done.
     timer.unref();

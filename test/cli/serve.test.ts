@@ -62,6 +62,15 @@ describe('circumplex serve', () => {
     await expect.poll(() => processesNaming(dataDir), { timeout: 10_000 }).toEqual([]);
   });
 
+  it('takes two signals at once for one, as Ctrl-C under npm sends them', async () => {
+    const { child, exited, stderr } = await serve(join(folder.path, 'twice'));
+    // Two of a kind might be one before they arrive.
+    child.kill('SIGINT');
+    child.kill('SIGTERM');
+    expect(await exited).toEqual({ code: 0, signal: null });
+    expect(await stderr).toBe('');
+  });
+
   it('can be told to end while it is still starting', async () => {
     const { child, exited } = start(['serve', '--port', '0', '--data-dir', join(folder.path, 'early')], {
       LOG_LEVEL: 'warn',
