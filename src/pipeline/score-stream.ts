@@ -95,25 +95,34 @@ export async function scoreStream(parts: ScoringParts, run: ScoringRun): Promise
 
   let { warnings } = stream;
   let failedWrite: { readonly thrown: unknown } | null = null;
+  /** What the frame before waits for ahead of its write: no frame passes another there. */
+  let turn = Promise.resolve();
   /** Behind a frame that could not be written none is: the next run goes on where what is stored ends. */
   async function write(one: ScoredFrame): Promise<ScoredFrame> {
-    if (failedWrite !== null) throw failedWrite.thrown;
+    const prepared = turn.then(() => prepare(one));
+    turn = prepared;
     try {
-      return await writeNow(one);
+      await prepared;
+      throwIfWriteFailed();
+      await store.appendFrames([one.estimate]);
+      return one;
     } catch (thrown) {
       failedWrite ??= { thrown };
       throw thrown;
     }
   }
 
-  async function writeNow(one: ScoredFrame): Promise<ScoredFrame> {
+  async function prepare(one: ScoredFrame): Promise<void> {
+    throwIfWriteFailed();
     await parts.allowance?.take(stream.ownerKeyId);
     if (one.failure !== null) {
       warnings = addWarnings(warnings, [{ code: 'FRAMES_FAILED', message: FAILED_FRAMES, count: 1 }]);
       await store.updateStream(stream.id, { warnings });
     }
-    await store.appendFrames([one.estimate]);
-    return one;
+  }
+
+  function throwIfWriteFailed(): void {
+    if (failedWrite !== null) throw failedWrite.thrown;
   }
 
   try {
