@@ -65,7 +65,7 @@ def main() -> None:
 
     def settings(run: Path, seed: int, start: Path | None, **own: object) -> argparse.Namespace:
         return argparse.Namespace(
-            faces=options.faces, faceness=options.faceness, run=run, minutes=None, batch=options.batch,
+            faces=options.faces, more=None, faceness=options.faceness, run=run, minutes=None, batch=options.batch,
             rate=options.rate, decay=0.08, coarse_size=options.size, coarse_share=1.0, shards=2, seed=seed,
             mixed_share=0.0, warm_start=None, start_from=start, **own,
         )  # fmt: skip

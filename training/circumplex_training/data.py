@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +52,11 @@ def load_faces(path: Path, split: str) -> FaceSet:
     """Faces of one split; of `train`, those alone that have a label to learn from."""
     packed = np.load(path)
     keep = packed["split"] == split
-    is_proxy = "votes" in packed
-    if is_proxy:
+    is_proxy = "votes" in packed or "shares" in packed
+    if "shares" in packed:
+        shares, has_label = packed["shares"], np.ones(len(packed["shares"]), bool)
+        majority, affect = shares.argmax(axis=1), affect_proxy(shares)
+    elif is_proxy:
         shares, has_label = soft_labels(packed["votes"])
         majority = majority_labels(packed["votes"], packed["unknown"])
         affect = np.where(has_label[:, None], affect_proxy(shares), np.nan).astype(np.float32)
@@ -76,6 +79,23 @@ def load_faces(path: Path, split: str) -> FaceSet:
         majority=torch.from_numpy(majority[keep]),
         is_proxy=is_proxy,
     )
+
+
+def joined(faces: FaceSet, more: FaceSet) -> FaceSet:
+    """Both sets in one. Smaller pictures get an edge, continued as `sample` would continue it."""
+    side = max(faces.pictures.shape[-1], more.pictures.shape[-1])
+    sets = [_with_edge(faces, side), _with_edge(more, side)]
+    columns = zip(*((one.pictures, one.transforms, one.shares, one.affect, one.majority) for one in sets), strict=True)
+    return FaceSet(*(torch.cat(column) for column in columns), faces.is_proxy or more.is_proxy)
+
+
+def _with_edge(faces: FaceSet, side: int) -> FaceSet:
+    own = faces.pictures.shape[-1]
+    before, after = (side - own) // 2, side - own - (side - own) // 2
+    pictures = F.pad(faces.pictures.float(), (before, after, before, after), mode="replicate").byte()
+    transforms = faces.transforms * (own / side)
+    transforms[:, :, 2] += before / side
+    return replace(faces, pictures=pictures, transforms=transforms)
 
 
 def load_faceness(path: Path, split: str) -> FacenessSet:

@@ -33,6 +33,7 @@ WRONG_BOX_SCORE = 0.25
 LOOKS_A_SCENE = 50
 BACKGROUNDS_A_SCENE = 30
 MAX_WRONG_A_SCENE = 60
+FACES_LIMIT = 4000
 PAGES, LOOKS_A_PAGE, PLACES_A_PAGE, MAX_WRONG_A_PAGE = 900, 8, 2, 8
 KINDS = ("wrong-box", "background", "drawn", "face")
 VAL_SHARE = 6  # one scene or page in six
@@ -149,19 +150,25 @@ def collect_page(picture: np.ndarray, detector: Detector, random: np.random.Gene
     return views + [view(picture, random_place(picture.shape, random)[0]) for _ in range(PLACES_A_PAGE)]
 
 
-def collect_faces(folder: Path, detector: Detector, limit: int) -> list[np.ndarray]:
-    """Views of the first `limit` faces of a folder's manifest (column `path`) that the detector is sure of."""
+def natural_faces(folder: Path, limit: int) -> list[str]:
+    """The paths that faceness looks at: `limit` of a folder's manifest (column `path`), evenly over it."""
     with open(folder / "manifest.csv", newline="") as file:
         paths = [row["path"] for row in csv.DictReader(file)]
-    chosen = paths[:: max(1, len(paths) // limit)][:limit]
-    views = []
-    for path in tqdm(chosen, mininterval=10):
-        grey = np.asarray(Image.open(folder / path).convert("L"))
-        picture = np.repeat(grey[:, :, None], 3, axis=2)
-        faces = detector.faces(np.pad(picture, ((40, 40), (40, 40), (0, 0)), mode="edge"), 0.7)
-        if faces:
-            views.append(view(picture, faces[0].alignment_points - 40))
-    return views
+    return paths[:: max(1, len(paths) // limit)][:limit]
+
+
+def natural_view(path: Path, detector: Detector) -> np.ndarray | None:
+    """The view of a picture that is all face, or None where the detector is not sure of one."""
+    grey = np.asarray(Image.open(path).convert("L"))
+    picture = np.repeat(grey[:, :, None], 3, axis=2)
+    faces = detector.faces(np.pad(picture, ((40, 40), (40, 40), (0, 0)), mode="edge"), 0.7)
+    return view(picture, faces[0].alignment_points - 40) if faces else None
+
+
+def collect_faces(folder: Path, detector: Detector, limit: int) -> list[np.ndarray]:
+    """Views of the faces that the detector is sure of."""
+    views = (natural_view(folder / path, detector) for path in tqdm(natural_faces(folder, limit), mininterval=10))
+    return [found for found in views if found is not None]
 
 
 def main() -> None:
@@ -170,7 +177,7 @@ def main() -> None:
     parser.add_argument("--detector", type=Path, required=True)
     parser.add_argument("--yunet", type=Path, required=True)
     parser.add_argument("--faces", type=Path, help="folder with manifest.csv (path) of natural faces")
-    parser.add_argument("--faces-limit", type=int, default=4000)
+    parser.add_argument("--faces-limit", type=int, default=FACES_LIMIT)
     parser.add_argument("--pages", type=int, default=PAGES, help="drawn pages of lettering and shapes")
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()

@@ -56,3 +56,10 @@ def soft_labels(votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def affect_proxy(shares: np.ndarray) -> np.ndarray:
     """N x 8 vote shares -> N x 2 proxy valence and arousal."""
     return shares @ CLASS_MEANS
+
+
+def relabelled(estimates: np.ndarray, label: np.ndarray, trust: float, least: float) -> tuple[np.ndarray, np.ndarray]:
+    """Soft labels for faces that have one noisy label each: N x 8 estimated probabilities and N class numbers -> N x 8
+    shares, the label's weight being `trust`, and who is kept: those whose label the estimate gives at least `least`."""
+    given = (label[:, None] == np.arange(len(CLASSES))).astype(np.float32)
+    return (1 - trust) * estimates + trust * given, (estimates * given).sum(axis=1) >= least

@@ -20,7 +20,7 @@ from torch import nn
 from tqdm import tqdm
 
 from circumplex_training.augmentation import FACENESS_ROWS, training_batch
-from circumplex_training.data import FacenessSet, FaceSet, load_faceness, load_faces, sample
+from circumplex_training.data import FacenessSet, FaceSet, joined, load_faceness, load_faces, sample
 from circumplex_training.losses import AFFECT_LOSSES, Tasks, concordance, ema_update
 from circumplex_training.network import CROP_SIZE, AffectNetwork, Design
 from circumplex_training.prepare import prepare
@@ -38,6 +38,7 @@ def parse() -> argparse.Namespace:
     source.add_argument("--faces", type=Path, help="file that prepare wrote")
     source.add_argument("--data", type=Path, help="a set that prepare reads; its faces are kept in the run's folder")
     parser.add_argument("--detector", type=Path, help="folder of the detector, needed with --data")
+    parser.add_argument("--more", type=Path, help="file that noisy wrote: further faces to train on")
     parser.add_argument("--faceness", type=Path, help="file that faceness wrote; without it that head learns nothing")
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints and logs")
     parser.add_argument("--epochs", type=int, default=40)
@@ -161,6 +162,8 @@ def fit(
     options.run.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)
     train, val = (load_faces(options.faces, split) for split in ("train", "val"))
+    if options.more is not None:
+        train = joined(train, load_faces(options.more, "train"))
     if options.train_limit is not None:
         train = train.first(options.train_limit)
     others = None if options.faceness is None else load_faceness(options.faceness, "train")

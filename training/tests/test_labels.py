@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from circumplex_training.labels import CLASS_MEANS, affect_proxy, majority_labels, soft_labels
+from circumplex_training.labels import CLASS_MEANS, affect_proxy, majority_labels, relabelled, soft_labels
 
 
 def votes(**given: int) -> np.ndarray:
@@ -38,3 +38,10 @@ def test_shares_leave_out_single_votes() -> None:
 def test_proxy_is_the_weighted_mean_of_class_means() -> None:
     shares = np.array([[0.5, 0.5, 0, 0, 0, 0, 0, 0]], np.float32)
     assert affect_proxy(shares)[0] == pytest.approx((CLASS_MEANS[0] + CLASS_MEANS[1]) / 2)
+
+
+def test_a_noisy_label_is_half_believed_and_an_impossible_one_left_out() -> None:
+    estimates = np.array([[0.6, 0.4, 0, 0, 0, 0, 0, 0], [0.99, 0.01, 0, 0, 0, 0, 0, 0]], np.float32)
+    shares, keep = relabelled(estimates, np.array([1, 1]), trust=0.5, least=0.03)
+    assert np.allclose(shares[0], [0.3, 0.7, 0, 0, 0, 0, 0, 0])
+    assert keep.tolist() == [True, False]
