@@ -20,6 +20,7 @@ from torch import nn
 from tqdm import tqdm
 
 from circumplex_training.augmentation import FACENESS_ROWS, training_batch
+from circumplex_training.curves import draw_curves
 from circumplex_training.data import FacenessSet, FaceSet, joined, load_faceness, load_faces, sample
 from circumplex_training.losses import AFFECT_LOSSES, Tasks, concordance, ema_update
 from circumplex_training.network import CROP_SIZE, AffectNetwork, Design
@@ -231,6 +232,7 @@ def fit(
         row["seconds"] = time.monotonic() - epoch_began
         print(json.dumps({name: round(value, 4) for name, value in row.items()}), flush=True)
         append_log(options.run / "log.csv", row)
+        draw_curves(options.run)
         epoch += 1
         is_best = not quality(figures) < best
         best = quality(figures) if is_best else best

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import csv
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+# These read or train a network. Without PyTorch the others still run: `npm run test:python`.
+NEED_TORCH = ["test_data.py", "test_end_to_end.py", "test_losses.py", "test_network.py", "test_warm_start.py"]
+collect_ignore = [] if find_spec("torch") else NEED_TORCH
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 SIDE = 224
+
+
+def pytest_report_header() -> str:
+    return f"left out, no PyTorch here: {', '.join(collect_ignore)}" if collect_ignore else "with PyTorch"
 
 
 def drawn_face(seed: int) -> tuple[Image.Image, np.ndarray]:

@@ -16,6 +16,7 @@ from circumplex_training import ablate, evaluate, export, faceness, quantize, ro
 from circumplex_training.alignment import TEMPLATE, widened
 from circumplex_training.augmentation import training_batch
 from circumplex_training.check import smoothed
+from circumplex_training.curves import read_log
 from circumplex_training.data import load_faceness, load_faces
 from circumplex_training.detector import Detector, Face
 from circumplex_training.drawn import PAGE_SIDE, draw_page, font_files
@@ -120,6 +121,9 @@ def test_a_killed_run_goes_on_after_its_last_epoch(
     with open(tmp_path / "log.csv", newline="") as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1"]
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 4
+    assert read_log(tmp_path / "log.csv")["epoch"] == [0, 1]
+    with Image.open(tmp_path / "curves.png") as curves:
+        assert len(np.unique(np.asarray(curves.convert("L")))) > 20
 
 
 def test_the_same_seed_gives_the_same_batch(votes_file: Path, faceness_file: Path) -> None:
