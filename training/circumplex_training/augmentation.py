@@ -52,6 +52,13 @@ def random_transforms(count: int, generator: torch.Generator) -> Tensor:
     return torch.stack(rows, dim=1)
 
 
+def coarsened(grey: Tensor, low: int, high: int, generator: torch.Generator) -> Tensor:
+    """As faces of `low` to `high` - 1 pixels look enlarged, one number for the batch. N 1 S S -> the same."""
+    pixels = int(torch.randint(low, high, (1,), generator=generator))
+    small = F.interpolate(grey, size=pixels, mode="area")
+    return F.interpolate(small, size=grey.shape[-1], mode="bilinear", align_corners=False)
+
+
 def degrade(grey: Tensor, generator: torch.Generator) -> Tensor:
     """Light, contrast, gamma, low resolution, blur, sharpening, noise and covered patches, each on a share of the
     batch. N 1 S S in [-1, 1] -> the same."""
@@ -63,8 +70,7 @@ def degrade(grey: Tensor, generator: torch.Generator) -> Tensor:
     grey = ((grey + 1) / 2).clamp(0, 1) ** torch.exp(uniform(-0.35, 0.35)) * 2 - 1
     mean = grey.mean(dim=(2, 3), keepdim=True)
     grey = (grey - mean) * uniform(0.7, 1.4) + mean + uniform(-0.2, 0.2)
-    small = F.interpolate(grey, size=int(torch.randint(18, 36, (1,), generator=generator)), mode="area")
-    coarse = F.interpolate(small, size=size, mode="bilinear", align_corners=False)
+    coarse = coarsened(grey, 18, 36, generator)
     blurred = F.avg_pool2d(F.pad(grey, (1, 1, 1, 1), mode="replicate"), 3, 1)
     pick = uniform(0, 1)
     # Served crops are sharper than enlarged 48-pixel pictures: some of these are sharpened.

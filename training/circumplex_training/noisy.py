@@ -28,9 +28,9 @@ from circumplex_training.served import ServedModel
 TRUST, LEAST = 0.5, 0.03
 
 
-def labelled_paths(folder: Path, rejected: Rejected) -> list[tuple[str, int]]:
+def labelled_paths(folder: Path, faces_limit: int, rejected: Rejected) -> list[tuple[str, int]]:
     """Path and class number of a manifest's rows (columns `path`, `expression`) that faceness does not look at."""
-    used = set(natural_faces(folder, FACES_LIMIT))
+    used = set(natural_faces(folder, faces_limit)) if faces_limit else set()
     rows = []
     with open(folder / "manifest.csv", newline="") as file:
         for row in csv.DictReader(file):
@@ -42,10 +42,10 @@ def labelled_paths(folder: Path, rejected: Rejected) -> list[tuple[str, int]]:
     return rows
 
 
-def collect(folder: Path, detector: Detector, rejected: Rejected) -> tuple[np.ndarray, np.ndarray]:
+def collect(folder: Path, detector: Detector, faces_limit: int, rejected: Rejected) -> tuple[np.ndarray, np.ndarray]:
     """Views N SIDE SIDE and class numbers N of the faces that the detector is sure of."""
     views, labels = [], []
-    for path, label in tqdm(labelled_paths(folder, rejected), mininterval=10):
+    for path, label in tqdm(labelled_paths(folder, faces_limit, rejected), mininterval=10):
         try:
             found = natural_view(folder / path, detector)
         except OSError:
@@ -56,6 +56,8 @@ def collect(folder: Path, detector: Detector, rejected: Rejected) -> tuple[np.nd
             continue
         views.append(found)
         labels.append(label)
+    if not views:
+        raise SystemExit("no usable row is left: " + "; ".join(rejected.lines()))
     return np.stack(views), np.array(labels)
 
 
@@ -85,10 +87,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv: path, expression")
     parser.add_argument("--detector", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True, help="folder of the exported model that estimates")
+    parser.add_argument(
+        "--faces-limit", type=int, default=FACES_LIMIT, help="what faceness was given; 0 where it has no --faces"
+    )
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
     rejected = Rejected()
-    views, label = collect(options.data, Detector(options.detector), rejected)
+    views, label = collect(options.data, Detector(options.detector), options.faces_limit, rejected)
     shares, keep = relabelled(estimate(views, ServedModel(options.model)), label, TRUST, LEAST)
     for line in rejected.lines():
         print(line)

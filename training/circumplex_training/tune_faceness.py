@@ -18,8 +18,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from circumplex_training.augmentation import degrade, random_transforms
-from circumplex_training.data import FacenessSet, FaceSet, load_faceness, load_faces, sample
+from circumplex_training.augmentation import coarsened, degrade, random_transforms
+from circumplex_training.data import FacenessSet, FaceSet, joined, load_faceness, load_faces, sample
 from circumplex_training.export import load_network
 from circumplex_training.faceness import KINDS
 from circumplex_training.network import CROP_SIZE, AffectNetwork, FacenessHead
@@ -28,12 +28,20 @@ from circumplex_training.train import save
 BATCH = 512
 # Of the training faces, unchanged, so many shall pass at a probability of .5: the head's bias is moved until they do.
 KEPT_SHARE = 0.996
+# Crops of so many pixels, faces and others alike: a run shows few of them.
+SMALL_PIXELS = (11, 26)
 
 
 def features(
-    network: AffectNetwork, pictures: FaceSet | FacenessSet, rows: Tensor, generator: torch.Generator | None
+    network: AffectNetwork,
+    pictures: FaceSet | FacenessSet,
+    rows: Tensor,
+    generator: torch.Generator | None = None,
+    *,
+    small: bool = False,
 ) -> Tensor:
-    """What the head reads of `rows`, augmented where there is a generator: N C 6 6 in half precision."""
+    """What the head reads of `rows`, augmented where there is a generator, and then as if seen from afar where they
+    shall be `small`: N C 6 6 in half precision."""
     parts = []
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         for some in tqdm(rows.split(256), mininterval=20, leave=False):
@@ -43,6 +51,8 @@ def features(
             grey = sample(pictures.pictures[some], transforms, CROP_SIZE)
             if generator is not None:
                 grey = degrade(grey, generator)
+                if small:
+                    grey = coarsened(grey, *SMALL_PIXELS, generator)
             parts.append(network.faceness_features(grey.contiguous(memory_format=torch.channels_last)).bfloat16())
     return torch.cat(parts)
 
@@ -89,6 +99,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--checkpoint", default="checkpoint.pt")
     parser.add_argument("--faces", type=Path, required=True)
+    parser.add_argument("--more", type=Path, help="file that noisy wrote: further faces")
     parser.add_argument("--faceness", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--copies", type=int, default=4, help="augmented views of each crop that is no face")
@@ -101,26 +112,38 @@ def main() -> None:
     network = network.to(memory_format=torch.channels_last)
     generator = torch.Generator().manual_seed(options.seed)
     train, val = (load_faces(options.faces, split) for split in ("train", "val"))
+    if options.more is not None:
+        train = joined(train, load_faces(options.more, "train"))
     other, other_val = (load_faceness(options.faceness, split) for split in ("train", "val"))
     natural = torch.from_numpy(np.flatnonzero(other.kind == "face"))
-    wrong = torch.from_numpy(np.flatnonzero(other.kind != "face")).repeat(options.copies)
+    once = torch.from_numpy(np.flatnonzero(other.kind != "face"))
+    wrong = once.repeat(options.copies)
     every = torch.arange(len(train))
-    plain = features(network, train, every, None)
+    plain = features(network, train, every)
     faces = torch.cat(
         [
             plain,
             features(network, train, every, generator),
-            features(network, other, natural, None),
+            features(network, train, every[::2], generator, small=True),
+            features(network, other, natural),
             *(features(network, other, natural, generator) for _ in range(2)),
+            features(network, other, natural, generator, small=True),
         ]
     )
-    others = torch.cat([features(network, other, wrong, generator), features(network, other, wrong.unique(), None)])
+    others = torch.cat(
+        [
+            features(network, other, wrong, generator),
+            features(network, other, once),
+            features(network, other, once, generator, small=True),
+        ]
+    )
     print(f"{len(faces)} views of faces, {len(others)} of others")
-    held = {"faces of val": features(network, val, torch.arange(len(val)), None)}
+    held = {"faces of val": features(network, val, torch.arange(len(val)))}
     for kind in KINDS:
         rows = torch.from_numpy(np.flatnonzero(other_val.kind == kind))
         if len(rows):
-            held[kind] = features(network, other_val, rows, None)
+            held[kind] = features(network, other_val, rows)
+            held[f"{kind}, small"] = features(network, other_val, rows, generator, small=True)
     print(json.dumps({"before": kept_shares(network.faceness, held)}))
     train_head(network.faceness, faces, others, epochs=options.epochs, rate=options.rate, seed=options.seed)
     shift = torch.quantile(logits_of(network.faceness, plain), 1 - KEPT_SHARE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from circumplex_training import ablate, evaluate, export, faceness, quantize, robustness, train, tune_faceness
+from circumplex_training import ablate, evaluate, export, faceness, noisy, quantize, robustness, train, tune_faceness
 from circumplex_training.alignment import TEMPLATE, widened
 from circumplex_training.augmentation import training_batch
 from circumplex_training.check import smoothed
@@ -264,3 +265,33 @@ def test_a_run_starts_from_the_weights_of_another(tmp_path: Path) -> None:
     assert 0 < train.start_from(other, tmp_path / "one.pt") < len(one.state_dict())
     assert torch.equal(other.stem[0][0].weight, one.stem[0][0].weight)
     assert other.shared[1].weight.shape != one.shared[1].weight.shape
+
+
+def test_noisy_labels_become_shares_that_train_takes_beside_votes(
+    photographs: list[Path],
+    votes_file: Path,
+    detector_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for photograph in photographs[:4]:
+        shutil.copy(photograph, tmp_path / photograph.name)
+    names = [photograph.name for photograph in photographs[:4]]
+    rows = [f"{name},{label}" for name, label in zip(names, ("happiness", "Neutral", "bliss", "fear"), strict=True)]
+    (tmp_path / "manifest.csv").write_text("\n".join(["path,expression", *rows, "gone.jpg,anger"]) + "\n")
+    call(monkeypatch, noisy, "--data", tmp_path, "--detector", detector_folder, "--model",
+         detector_folder.parent / "affect", "--faces-limit", 0, "--output", tmp_path / "more.npz")  # fmt: skip
+    said = capsys.readouterr().out
+    assert "no expression: 1 (" in said and "unreadable picture: 1 (gone.jpg)" in said
+    packed = np.load(tmp_path / "more.npz")
+    assert np.allclose(packed["shares"].sum(axis=1), 1, atol=1e-3)
+    # Half of the weight is the label's, and a label that the model rules out is no label.
+    assert 1 <= len(packed["shares"]) <= 3
+    assert packed["shares"][0, 1] >= 0.5
+    with pytest.raises(SystemExit, match="no usable row"):
+        call(monkeypatch, noisy, "--data", tmp_path, "--detector", detector_folder, "--model",
+             detector_folder.parent / "affect", "--output", tmp_path / "none.npz")  # fmt: skip
+    call(monkeypatch, train, "--faces", votes_file, "--more", tmp_path / "more.npz", "--run", tmp_path / "run",
+         "--batch", 16, "--epochs", 1)  # fmt: skip
+    assert f"{32 + len(packed['shares'])} train" in capsys.readouterr().out
