@@ -47,12 +47,12 @@ def load_network(checkpoint: Path) -> tuple[AffectNetwork, dict]:
     return network.eval(), saved
 
 
-def write_onnx(network: AffectNetwork, path: Path) -> float:
-    """Writes the served network and returns how far it is from PyTorch at most."""
+def write_onnx(network: AffectNetwork, path: Path, size: int = CROP_SIZE) -> float:
+    """Writes the served network for crops of `size` pixels and returns how far it is from PyTorch at most."""
     served = ServedNetwork(network).eval()
     torch.onnx.export(
         served,
-        (torch.zeros(2, CROP_SIZE, CROP_SIZE, 3, dtype=torch.uint8),),
+        (torch.zeros(2, size, size, 3, dtype=torch.uint8),),
         path,
         input_names=[INPUT],
         output_names=list(OUTPUTS),
@@ -62,17 +62,19 @@ def write_onnx(network: AffectNetwork, path: Path) -> float:
     )
     onnx.checker.check_model(onnx.load(path))
     runtime = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    crops = np.random.default_rng(1).integers(0, 256, (5, CROP_SIZE, CROP_SIZE, 3), np.uint8)
+    crops = np.random.default_rng(1).integers(0, 256, (5, size, size, 3), np.uint8)
     with torch.inference_mode():
         wanted = [part.numpy() for part in served(torch.from_numpy(crops))]
     got = runtime.run(list(OUTPUTS), {INPUT: crops})
     return max(float(np.abs(a - b).max()) for a, b in zip(wanted, got, strict=True))
 
 
-def make_card(path: Path, *, version: str, data: str, epochs: int, parameters: int, parity: float) -> dict[str, object]:
+def make_card(
+    path: Path, *, version: str, data: str, epochs: int, parameters: int, parity: float, size: int = CROP_SIZE
+) -> dict[str, object]:
     """The card without figures; the self-check's answer is what onnxruntime gives here."""
     runtime = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    check = runtime.run(list(OUTPUTS), {INPUT: gradient_crop(CROP_SIZE)})
+    check = runtime.run(list(OUTPUTS), {INPUT: gradient_crop(size)})
     right_eye, left_eye, mouth = TEMPLATE.tolist()
     return {
         "name": "circumplex-affect",
@@ -80,7 +82,7 @@ def make_card(path: Path, *, version: str, data: str, epochs: int, parameters: i
         "file": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "licence": "MIT for the weights as far as they are ours; FER2013 pictures have unclear rights: research use",
-        "input": {"name": INPUT, "type": "uint8", "layout": "NHWC", "size": CROP_SIZE, "channels": "RGB"},
+        "input": {"name": INPUT, "type": "uint8", "layout": "NHWC", "size": size, "channels": "RGB"},
         "outputs": {name: name for name in OUTPUTS},
         "classes": list(CLASSES),
         "template": {"rightEye": right_eye, "leftEye": left_eye, "mouthCentre": mouth},

@@ -13,7 +13,18 @@ import pytest
 import torch
 from PIL import Image
 
-from circumplex_training import ablate, evaluate, export, faceness, noisy, quantize, robustness, train, tune_faceness
+from circumplex_training import (
+    ablate,
+    evaluate,
+    export,
+    faceness,
+    noisy,
+    quantize,
+    robustness,
+    sizes,
+    train,
+    tune_faceness,
+)
 from circumplex_training.alignment import TEMPLATE, widened
 from circumplex_training.augmentation import training_batch
 from circumplex_training.check import smoothed
@@ -295,3 +306,18 @@ def test_noisy_labels_become_shares_that_train_takes_beside_votes(
     call(monkeypatch, train, "--faces", votes_file, "--more", tmp_path / "more.npz", "--run", tmp_path / "run",
          "--batch", 16, "--epochs", 1)  # fmt: skip
     assert f"{32 + len(packed['shares'])} train" in capsys.readouterr().out
+
+
+def test_sizes_are_trained_evaluated_and_timed_alike(
+    votes_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = tmp_path / "start.pt"
+    torch.save({"average": AffectNetwork().state_dict()}, start)
+    call(monkeypatch, sizes, "--faces", votes_file, "--start-from", start, "--runs", tmp_path / "runs", "--output",
+         tmp_path / "sizes.md", "--sizes", 40, 48, "--epochs", 1, "--batch", 16)  # fmt: skip
+    rows = [line.split("|") for line in (tmp_path / "sizes.md").read_text().splitlines() if " px |" in line]
+    assert [row[1].strip() for row in rows] == ["40 px", "48 px"]
+    small, large = (float(row[2].split()[0]) for row in rows)
+    assert 1.2 < large / small < 1.7  # the area's ratio is 1.44
+    card = json.loads((tmp_path / "runs" / "40" / "card.json").read_text())
+    assert card["input"]["size"] == 40
