@@ -25,7 +25,7 @@ function install() {
   rmSync(VENV, { recursive: true, force: true });
   const steps = [
     ['python3', ['-m', 'venv', VENV]],
-    [PYTHON, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', REQUIREMENTS]],
+    [PYTHON, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--retries', '2', '-r', REQUIREMENTS]],
   ];
   if (!steps.every(([program, argv]) => run(program, argv))) giveUp('pip could not install; what it says is above.');
   writeFileSync(STAMP, wanted);
