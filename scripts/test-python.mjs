@@ -1,7 +1,7 @@
 /**
  * `npm run test:python`: the tests of `training/` that need no PyTorch, in a virtual environment of their own, which is
- * made the first time. Ends with 0 where they pass, 1 where not, 3 where
- * there is no Python or nothing can be installed.
+ * made the first time. Ends with 0 where they pass, 1 where not, and 3 where there is no Python or nothing can be
+ * installed.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
