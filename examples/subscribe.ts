@@ -2,7 +2,7 @@
  * Scores a video and prints every frame as it is scored, over GraphQL's WebSocket protocol. It survives a lost
  * connection: it comes back with the cursor of the last frame that it received, so each frame is printed exactly once.
  *
- *     npx tsx examples/subscribe.ts VIDEO_OR_STREAM_ID [http://127.0.0.1:4000/graphql]
+ *     npx tsx examples/subscribe.ts VIDEO_OR_STREAM_ID [http://127.0.0.1:4000]
  *
  * Where the server has keys, put one into the environment as CIRCUMPLEX_KEY.
  */
@@ -31,11 +31,12 @@ const FRAMES = `subscription ($streamId: ID!, $after: Cursor) {
   }
 }`;
 
-const [source, address = 'http://127.0.0.1:4000/graphql'] = process.argv.slice(2);
-if (source === undefined) {
-  console.error('Usage: npx tsx examples/subscribe.ts VIDEO_OR_STREAM_ID [ADDRESS]');
+const [source, server = 'http://127.0.0.1:4000'] = process.argv.slice(2);
+if (source === undefined || !/^https?:\/\//.test(server)) {
+  console.error('Usage: npx tsx examples/subscribe.ts VIDEO_OR_STREAM_ID [http://HOST:PORT]');
   process.exit(2);
 }
+const address = new URL('/graphql', server);
 const key = process.env.CIRCUMPLEX_KEY;
 const authorization: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` };
 /** How a WebSocket is closed that comes without a key, or with one that is wrong or revoked. */
@@ -72,7 +73,7 @@ async function analyze(path: string): Promise<string> {
 }
 
 async function printFrames(id: string): Promise<void> {
-  const url = address.replace(/^http/, 'ws');
+  const url = address.href.replace(/^http/, 'ws');
   const client = createClient({ url, webSocketImpl: WebSocket, connectionParams: authorization, retryAttempts: 0 });
   let after: string | null = null;
   for (;;) {

@@ -81,7 +81,7 @@ test('examples/subscribe.ts prints every frame once over a line that is cut agai
     'tsx',
     'examples/subscribe.ts',
     video,
-    `${line.origin}/graphql`,
+    line.origin,
   ]);
   expect(code).toBe(0);
   expect(line.cuts()).toBe(2);
@@ -102,6 +102,17 @@ test('examples/subscribe.ts ends with what the server refuses', async () => {
   ]);
   expect(code).toBe(1);
   expect(stderr).toContain('There is no stream "none".');
+});
+
+test('examples/subscribe.ts says what it needs where the address is none', async () => {
+  const { stderr, code } = await run(process.execPath, [
+    '--import',
+    'tsx',
+    'examples/subscribe.ts',
+    video,
+    'localhost:4000',
+  ]);
+  expect([code, stderr]).toEqual([2, 'Usage: npx tsx examples/subscribe.ts VIDEO_OR_STREAM_ID [http://HOST:PORT]\n']);
 });
 
 if (spawnSync('curl', ['--version']).status === 0) {
@@ -141,13 +152,7 @@ test('the examples come with the key of the environment, and end where it is wro
   const key = await keyed.makeKey(['read', 'write']);
   while ((await keyed.as(null).post('{ engine { name } }')).status !== 401);
   const { origin } = new URL(keyed.url);
-  const typescript = (source: string): string[] => [
-    '--import',
-    'tsx',
-    'examples/subscribe.ts',
-    source,
-    `${origin}/graphql`,
-  ];
+  const typescript = (source: string): string[] => ['--import', 'tsx', 'examples/subscribe.ts', source, origin];
   const programs: [string, string[]][] = [
     [process.execPath, typescript(video)],
     ['python3', ['examples/subscribe.py', video, origin]],
