@@ -14,7 +14,7 @@ from circumplex_training.data import FacenessSet, FaceSet, sample
 from circumplex_training.losses import Targets
 
 # A batch of 128 labelled faces carries so many crops that teach faceness alone, of each kind.
-FACENESS_ROWS = {"wrong-box": 12, "background": 4, "drawn": 5, "face": 3}
+FACENESS_ROWS = {"wrong-box": 14, "background": 4, "drawn": 14, "face": 4}
 MIXED_SPREAD = 0.4
 
 

@@ -36,11 +36,11 @@ MAX_WRONG_A_SCENE = 60
 FACES_LIMIT = 4000
 PAGES, LOOKS_A_PAGE, PLACES_A_PAGE, MAX_WRONG_A_PAGE = 900, 8, 2, 8
 KINDS = ("wrong-box", "background", "drawn", "face")
-VAL_SHARE = 6  # one scene or page in six
+VAL_SHARE = 6  # one scene, page or natural face in six
 
 
 def scene_key(path: Path) -> int:
-    """A number that a photograph's name gives, everywhere and always the same."""
+    """A number that a picture's name gives, everywhere and always the same."""
     return zlib.crc32(path.name.encode())
 
 
@@ -165,10 +165,11 @@ def natural_view(path: Path, detector: Detector) -> np.ndarray | None:
     return view(picture, faces[0].alignment_points - 40) if faces else None
 
 
-def collect_faces(folder: Path, detector: Detector, limit: int) -> list[np.ndarray]:
-    """Views of the faces that the detector is sure of."""
-    views = (natural_view(folder / path, detector) for path in tqdm(natural_faces(folder, limit), mininterval=10))
-    return [found for found in views if found is not None]
+def collect_faces(folder: Path, detector: Detector, limit: int) -> list[tuple[np.ndarray, str]]:
+    """Views of the faces that the detector is sure of, and the split of each."""
+    paths = tqdm(natural_faces(folder, limit), mininterval=10)
+    views = ((natural_view(folder / path, detector), is_held_back(Path(path))) for path in paths)
+    return [(found, "val" if held_back else "train") for found, held_back in views if found is not None]
 
 
 def main() -> None:
@@ -205,8 +206,8 @@ def main() -> None:
         split = "val" if number % VAL_SHARE == 0 else "train"
         keep("drawn", collect_page(draw_page(random, fonts, photographs[split]), detector, random), split)
     if options.faces is not None:
-        for index, natural in enumerate(collect_faces(options.faces, detector, options.faces_limit)):
-            keep("face", [natural], "val" if index % VAL_SHARE == 0 else "train")
+        for natural, split in collect_faces(options.faces, detector, options.faces_limit):
+            keep("face", [natural], split)
     kind, split = np.array(kinds), np.array(splits)
     for name in KINDS:
         counts = [f"{((kind == name) & (split == part)).sum()} {part}" for part in ("train", "val")]

@@ -1,7 +1,7 @@
 """Soft labels for faces that come with one noisy label each: half the label, half what a trained model says of the face
 and of its mirror image (a student of its own, after Noisy Student, Xie et al. 2020). `train --more` takes what this
 writes beside a set with votes. A face whose label the model all but rules out is left out, and so is every picture that
-teaches or measures faceness.
+measures faceness.
 
 python -m circumplex_training.noisy --data FOLDER_WITH_manifest.csv --detector ../models/detector \\
     --model ../models/affect --output more.npz
@@ -20,7 +20,7 @@ from tqdm import tqdm
 from circumplex_training.alignment import TEMPLATE, fit_similarity, widened
 from circumplex_training.data import FaceSet, served_crops
 from circumplex_training.detector import Detector
-from circumplex_training.faceness import FACES_LIMIT, SIDE, VIEW, natural_faces, natural_view
+from circumplex_training.faceness import FACES_LIMIT, SIDE, VIEW, is_held_back, natural_faces, natural_view
 from circumplex_training.labels import CLASSES, affect_proxy, relabelled
 from circumplex_training.readers import Rejected
 from circumplex_training.served import ServedModel
@@ -29,15 +29,16 @@ TRUST, LEAST = 0.5, 0.03
 
 
 def labelled_paths(folder: Path, faces_limit: int, rejected: Rejected) -> list[tuple[str, int]]:
-    """Path and class number of a manifest's rows (columns `path`, `expression`) that faceness does not look at."""
-    used = set(natural_faces(folder, faces_limit)) if faces_limit else set()
+    """Path and class number of a manifest's rows (columns `path`, `expression`) that do not measure faceness."""
+    natural = natural_faces(folder, faces_limit) if faces_limit else []
+    measuring = {path for path in natural if is_held_back(Path(path))}
     rows = []
     with open(folder / "manifest.csv", newline="") as file:
         for row in csv.DictReader(file):
             label = (row["expression"] or "").upper()
             if label not in CLASSES:
                 rejected.add("no expression", row["path"])
-            elif row["path"] not in used:
+            elif row["path"] not in measuring:
                 rows.append((row["path"], CLASSES.index(label)))
     return rows
 

@@ -54,7 +54,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--affect-loss", choices=AFFECT_LOSSES, default="ccc+mse")
     parser.add_argument("--coarse-size", type=int, default=36, help="crop side in pixels of the first part of the run")
     parser.add_argument("--coarse-share", type=float, default=0.35, help="how long that part is, 0 to 1")
-    parser.add_argument("--warm-start", type=Path, help="exported model.onnx whose convolutions a new run starts from")
+    parser.add_argument("--warm-start", type=Path, help="exported model.onnx whose weights a new run starts from")
     parser.add_argument(
         "--start-from", type=Path, help="checkpoint whose weights a new run starts from, where they fit"
     )
@@ -173,10 +173,10 @@ def fit(
     network = AffectNetwork(design)
     if options.warm_start is not None:
         rows = torch.randperm(len(train), generator=torch.Generator().manual_seed(options.seed))[:256]
-        copied = warm_start(
+        convolutions, others_copied = warm_start(
             network, options.warm_start, sample(train.pictures[rows], train.transforms[rows], CROP_SIZE)
         )
-        print(f"{copied} convolutions start from {options.warm_start.name}")
+        print(f"{convolutions} convolutions and {others_copied} other tensors start from {options.warm_start}")
     if options.start_from is not None:
         print(f"{start_from(network, options.start_from, start_parts)} tensors start from {options.start_from}")
     network = network.to(device, memory_format=torch.channels_last)

@@ -1,7 +1,8 @@
-"""Starts a network from the convolutions of an exported one, where no checkpoint of it is kept.
+"""Starts a network from an exported one, where no checkpoint of it is kept: the model that is served, say.
 
 The export has folded batch normalisation into weight and bias; it is unfolded with the statistics of a few faces, so
-that the network says at first what the exported one says, as far as their layers agree in shape.
+that the network says at first what the exported one says, as far as their layers agree in shape. What is not exported,
+the auxiliary head, stays as it was drawn.
 """
 
 from __future__ import annotations
@@ -17,19 +18,55 @@ from circumplex_training.network import AffectNetwork
 
 # Each filter gets the length that PyTorch draws at first: normalisation undoes it, the optimizer's step does not know.
 FILTER_NORM = 0.577
+# Gates of an LSTM: input, output, forget, cell in ONNX; input, forget, cell, output in PyTorch.
+GATES = (0, 2, 3, 1)
+PREFIX = "network."
 
 
-def exported_convolutions(path: Path) -> list[tuple[Tensor, Tensor]]:
+def exported_values(graph: onnx.GraphProto) -> dict[str, Tensor]:
+    return {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in graph.initializer}
+
+
+def exported_convolutions(graph: onnx.GraphProto) -> list[tuple[Tensor, Tensor]]:
     """Weight and bias of each convolution, in the order in which they run."""
-    graph = onnx.load(path).graph
-    values = {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in graph.initializer}
+    values = exported_values(graph)
     return [(values[node.input[1]], values[node.input[2]]) for node in graph.node if node.op_type == "Conv"]
 
 
-def warm_start(network: AffectNetwork, path: Path, grey: Tensor) -> int:
-    """Copies every convolution whose shape agrees with the exported one in its place; `grey` B 1 S S are faces as the
-    network sees them. Returns how many were copied."""
-    given = iter(exported_convolutions(path))
+def exported_rest(graph: onnx.GraphProto) -> dict[str, Tensor]:
+    """What is no convolution, by its name in the network: the export keeps most names, but not the second level's."""
+    values = exported_values(graph)
+    rest = {name.removeprefix(PREFIX): value for name, value in values.items() if name.startswith(PREFIX)}
+    for node in graph.node:
+        if node.op_type == "LSTM":
+            for kind, value in zip(
+                ("weight_ih", "weight_hh", "bias"), (values[n] for n in node.input[1:4]), strict=True
+            ):
+                for suffix, given in zip(("", "_reverse"), value, strict=True):
+                    if kind == "bias":
+                        halves = zip(("bias_ih", "bias_hh"), given.chunk(2), strict=True)
+                    else:
+                        halves = [(kind, given)]
+                    for name, half in halves:
+                        gates = half.chunk(4)
+                        rest[f"layers.lstm.{name}_l0{suffix}"] = torch.cat([gates[gate] for gate in GATES])
+        elif node.op_type == "MatMul" and node.input[1] in values:
+            name = node.output[0].removeprefix("/network/").rsplit("/", 1)[0].replace("/", ".")
+            rest[f"{name}.weight"] = values[node.input[1]].T
+    return rest
+
+
+def warm_start(network: AffectNetwork, path: Path, grey: Tensor) -> tuple[int, int]:
+    """Copies every convolution whose shape agrees with the exported one in its place, and every other tensor whose
+    name and shape agree; `grey` B 1 S S are faces as the network sees them. Returns how many convolutions and other
+    tensors were copied."""
+    graph = onnx.load(path).graph
+    own = network.state_dict()
+    rest = {
+        name: value for name, value in exported_rest(graph).items() if name in own and own[name].shape == value.shape
+    }
+    network.load_state_dict({**own, **rest})
+    given = iter(exported_convolutions(graph))
     copied = 0
     handles = []
 
@@ -69,4 +106,4 @@ def warm_start(network: AffectNetwork, path: Path, grey: Tensor) -> int:
     for handle in handles:
         handle.remove()
     network.train(was_training)
-    return copied
+    return copied, len(rest)

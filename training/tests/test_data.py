@@ -8,6 +8,9 @@ import numpy as np
 import torch
 
 from circumplex_training.data import FaceSet, joined, load_faces, sample
+from circumplex_training.faceness import is_held_back, natural_faces
+from circumplex_training.noisy import labelled_paths
+from circumplex_training.readers import Rejected
 
 
 def face_set(side: int, count: int, seed: int) -> FaceSet:
@@ -47,3 +50,16 @@ def test_shares_that_noisy_wrote_are_labels_with_a_proxy(tmp_path: Path) -> None
     # Class means of happiness, and half-way from there to neutral.
     assert np.allclose(faces.affect, [[0.67, 0.08], [0.32, 0.03]], atol=1e-6)
     assert faces.majority[0] == 1
+
+
+def test_noisy_labels_leave_out_what_measures_faceness(tmp_path: Path) -> None:
+    rows = [(f"images/{number}.jpg", "happiness" if number % 7 else "no idea") for number in range(60)]
+    (tmp_path / "manifest.csv").write_text(
+        "path,expression\n" + "".join(f"{path},{expression}\n" for path, expression in rows)
+    )
+    rejected = Rejected()
+    measuring = {path for path in natural_faces(tmp_path, 20) if is_held_back(Path(path))}
+    found = [path for path, _ in labelled_paths(tmp_path, 20, rejected)]
+    assert 0 < len(measuring) < 20
+    assert found == [path for path, expression in rows if expression == "happiness" and path not in measuring]
+    assert rejected.lines()[0].startswith("left out, no expression: 9 ")

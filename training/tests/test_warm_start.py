@@ -46,9 +46,21 @@ def test_has_the_same_features_at_every_depth(exported: tuple[AffectNetwork, Pat
     torch.manual_seed(2)
     fresh = AffectNetwork()
     convolutions = sum(isinstance(module, torch.nn.Conv2d) for module in fresh.modules())
-    assert warm_start(fresh, path, faces) == convolutions
+    assert warm_start(fresh, path, faces)[0] == convolutions
     for wanted, found in zip(depths(given, faces), depths(fresh, faces), strict=True):
         assert torch.allclose(wanted, found, atol=1e-3)
+
+
+def test_says_what_the_exported_one_says(exported: tuple[AffectNetwork, Path], faces: torch.Tensor) -> None:
+    given, path = exported
+    torch.manual_seed(3)
+    fresh = AffectNetwork()
+    warm_start(fresh, path, faces)
+    others = torch.rand(8, 1, 48, 48, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    with torch.inference_mode():
+        wanted, found = given.eval()(others), fresh.eval()(others)
+    for name in ("affect", "logits", "log_variance", "faceness"):
+        assert torch.allclose(getattr(wanted, name), getattr(found, name), atol=1e-3), name
 
 
 def test_layers_of_another_width_stay_fresh(
@@ -57,7 +69,7 @@ def test_layers_of_another_width_stay_fresh(
     given, path = exported
     monkeypatch.setattr(network_module, "WIDTHS", (32, 64, 128, 96))
     narrower = AffectNetwork()
-    copied = warm_start(narrower, path, faces)
+    copied, _ = warm_start(narrower, path, faces)
     assert 0 < copied < sum(isinstance(module, torch.nn.Conv2d) for module in narrower.modules())
     for wanted, found in zip(depths(given, faces)[:3], depths(narrower, faces), strict=False):
         assert torch.allclose(wanted, found, atol=1e-3)
