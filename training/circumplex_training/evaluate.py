@@ -136,14 +136,20 @@ def _expression_lines(result: Evaluation, rounds: int) -> list[str]:
 
 def faceness_lines(model: ServedModel, faces: FaceSet, others: FacenessSet) -> list[str]:
     """How many crops survive at faceness .5, by what they are."""
-    lines = ["Faceness at .5 or above:", "", "| crops | number | kept |", "| --- | --- | --- |"]
+    lines = ["Kept at faceness .5:", "", "| crops | number | kept |", "| --- | --- | --- |"]
     kept = model.read(crops_of(faces, model.size)).faceness >= 0.5
     lines.append(f"| faces of the set | {len(kept)} | {kept.mean():.2%} |")
     kept = model.read(crops_of(others, model.size)).faceness >= 0.5
-    for kind in ("wrong-box", "background", "face"):
+    names = {
+        "wrong-box": "wrong boxes of photographs held back",
+        "background": "random places of photographs held back",
+        "drawn": "drawn pages held back",
+        "face": "natural faces held back",
+    }
+    for kind, name in names.items():
         of_kind = others.kind == kind
         if of_kind.any():
-            lines.append(f"| {kind} of photographs held back | {of_kind.sum()} | {kept[of_kind].mean():.2%} |")
+            lines.append(f"| {name} | {of_kind.sum()} | {kept[of_kind].mean():.2%} |")
     return [*lines, ""]
 
 

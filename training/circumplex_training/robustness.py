@@ -73,6 +73,11 @@ def rotated(degrees: float) -> Change:
     return change
 
 
+def greyed(crop: np.ndarray) -> np.ndarray:
+    """As a grey camera has it."""
+    return np.asarray(Image.fromarray(crop).convert("L").convert("RGB"))
+
+
 def covered(top: float, bottom: float) -> Change:
     """A grey bar over the full width between two heights, in [0, 1] of the side."""
 
@@ -90,6 +95,7 @@ CHANGES: dict[str, Change] = {
     **{f"JPEG quality {quality}": jpeg(quality) for quality in (20, 50, 80, 95)},
     **{f"blur, deviation {radius} % of the side": blurred(radius) for radius in (1, 2, 4)},
     **{f"rotation {degrees} degrees": rotated(degrees) for degrees in (-30, -15, 15, 30)},
+    "grey instead of colour": greyed,
     "eyes covered": covered(0.27, 0.49),
     "mouth covered": covered(0.66, 0.9),
 }

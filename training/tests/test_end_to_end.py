@@ -18,6 +18,7 @@ from circumplex_training import (
     evaluate,
     export,
     faceness,
+    model_card,
     noisy,
     quantize,
     robustness,
@@ -35,6 +36,7 @@ from circumplex_training.drawn import PAGE_SIDE, draw_page, font_files
 from circumplex_training.losses import Tasks, multi_task_loss
 from circumplex_training.network import AffectNetwork, Design
 from circumplex_training.prepare import prepare
+from circumplex_training.served import ServedModel
 from circumplex_training.shards import Shards
 from circumplex_training.train import rate_at
 
@@ -213,6 +215,26 @@ def test_int8_and_robustness_run_on_an_exported_model(
     assert figures["int8"]["bytes"] < 0.5 * figures["fp32"]["bytes"]
     call(monkeypatch, robustness, "--model", model, "--faces", votes_file, "--output", tmp_path / "robustness.md")
     assert (tmp_path / "robustness.md").read_text().count("| ") > len(robustness.CHANGES)
+
+
+def test_model_card_fills_its_blocks_and_leaves_the_rest() -> None:
+    card = "# Card\n\n<!-- a -->\nold\n<!-- /a -->\n\nbetween \\1\n<!-- b -->\n<!-- /b -->\nend\n"
+    once = model_card.filled(card, {"a": "| 1 |\n", "b": "\n\\2 <!-- -->"})
+    assert once == (
+        "# Card\n\n<!-- a -->\n\n| 1 |\n\n<!-- /a -->\n\nbetween \\1\n<!-- b -->\n\n\\2 <!-- -->\n\n<!-- /b -->\nend\n"
+    )
+    assert model_card.filled(once, {"a": "| 1 |"}) == once
+    with pytest.raises(ValueError, match="no <!-- c -->"):
+        model_card.filled(card, {"c": ""})
+
+
+def test_faces_of_full_size_have_the_figures_of_the_set(votes_file: Path, detector_folder: Path) -> None:
+    served, faces = ServedModel(detector_folder.parent / "affect"), load_faces(votes_file, "val")
+    rows = [line.split(" | ") for line in model_card.by_face_size(served, faces, (12, 48)).splitlines()[2:]]
+    assert [row[0] for row in rows] == ["| 12 px", "| 48 px"]
+    figures = evaluate.summary(evaluate.run(served, faces), "val")
+    assert float(rows[1][1]) == figures["majorityAccuracy"]
+    assert float(rows[1][2]) == pytest.approx(figures["proxyCcc"]["valence"], abs=6e-4)
 
 
 def test_faceness_takes_wrong_boxes_where_no_face_may_be(tmp_path: Path) -> None:
