@@ -67,7 +67,7 @@ def main() -> None:
         return argparse.Namespace(
             faces=options.faces, more=None, faceness=options.faceness, run=run, minutes=None, batch=options.batch,
             rate=options.rate, decay=0.08, coarse_size=options.size, coarse_share=1.0, shards=2, seed=seed,
-            mixed_share=0.0, warm_start=None, start_from=start, **own,
+            mixed_share=0.0, warm_start=None, start_from=start, precision="bf16", **own,
         )  # fmt: skip
 
     trunk = None

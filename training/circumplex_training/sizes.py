@@ -31,7 +31,7 @@ def train_at(size: int, options: argparse.Namespace) -> Path:
     settings = argparse.Namespace(
         faces=options.faces, more=None, faceness=None, run=folder, minutes=None, batch=options.batch, seed=options.seed,
         rate=options.rate, decay=0.08, coarse_size=size, coarse_share=1.0, shards=2, mixed_share=0.0, warm_start=None,
-        start_from=options.start_from, epochs=options.epochs, train_limit=options.train_limit,
+        precision="bf16", start_from=options.start_from, epochs=options.epochs, train_limit=options.train_limit,
     )  # fmt: skip
     fit(settings, Design(), Tasks())
     network, saved = load_network(folder / "checkpoint.pt")
