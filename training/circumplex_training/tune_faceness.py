@@ -26,7 +26,8 @@ from circumplex_training.network import CROP_SIZE, AffectNetwork, FacenessHead
 from circumplex_training.train import save
 
 BATCH = 512
-# Of the training faces, unchanged, so many shall pass at a probability of .5: the head's bias is moved until they do.
+# Of the training faces of `--faces`, unchanged, so many shall pass at a probability of .5: the head's bias is moved
+# until they do. Those of `--more` do not count: the easier they are, the fewer of the others would be kept.
 KEPT_SHARE = 0.996
 # Crops of so many pixels, faces and others alike: a run shows few of them.
 SMALL_PIXELS = (11, 26)
@@ -112,6 +113,7 @@ def main() -> None:
     network = network.to(memory_format=torch.channels_last)
     generator = torch.Generator().manual_seed(options.seed)
     train, val = (load_faces(options.faces, split) for split in ("train", "val"))
+    own = len(train)
     if options.more is not None:
         train = joined(train, load_faces(options.more, "train"))
     other, other_val = (load_faceness(options.faceness, split) for split in ("train", "val"))
@@ -146,7 +148,7 @@ def main() -> None:
             held[f"{kind}, small"] = features(network, other_val, rows, generator, small=True)
     print(json.dumps({"before": kept_shares(network.faceness, held)}))
     train_head(network.faceness, faces, others, epochs=options.epochs, rate=options.rate, seed=options.seed)
-    shift = torch.quantile(logits_of(network.faceness, plain), 1 - KEPT_SHARE)
+    shift = torch.quantile(logits_of(network.faceness, plain[:own]), 1 - KEPT_SHARE)
     with torch.no_grad():
         network.faceness.decide[-1].bias -= shift
     print(json.dumps({"after": kept_shares(network.faceness, held), "shift": round(shift.item(), 3)}))
