@@ -32,11 +32,12 @@ const FRAMES = `subscription ($streamId: ID!, $after: Cursor) {
 }`;
 
 const [source, server = 'http://127.0.0.1:4000'] = process.argv.slice(2);
-if (source === undefined || !/^https?:\/\//.test(server)) {
+const address = URL.canParse(server) ? new URL(server) : null;
+if (source === undefined || address === null || !['http:', 'https:'].includes(address.protocol)) {
   console.error('Usage: npx tsx examples/subscribe.ts VIDEO_OR_STREAM_ID [http://HOST:PORT]');
   process.exit(2);
 }
-const address = new URL('/graphql', server);
+const graphql = `${address.href.replace(/(\/graphql)?\/?$/, '')}/graphql`;
 const key = process.env.CIRCUMPLEX_KEY;
 const authorization: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` };
 /** How a WebSocket is closed that comes without a key, or with one that is wrong or revoked. */
@@ -47,7 +48,7 @@ await printFrames(streamId);
 /** Sends the file, whatever its size, and gives the id of the stream that scores it. */
 async function analyze(path: string): Promise<string> {
   const { size } = await stat(path);
-  const put = await fetch(new URL('/media', address), {
+  const put = await fetch(graphql.replace(/graphql$/, 'media'), {
     method: 'PUT',
     headers: { ...authorization, 'content-length': String(size) },
     body: Readable.toWeb(createReadStream(path)),
@@ -56,7 +57,7 @@ async function analyze(path: string): Promise<string> {
   const media = (await put.json()) as { id: string; error?: { message: string } };
   if (media.error) end(media.error.message);
 
-  const response = await fetch(address, {
+  const response = await fetch(graphql, {
     method: 'POST',
     headers: { ...authorization, 'content-type': 'application/json' },
     body: JSON.stringify({
@@ -73,7 +74,7 @@ async function analyze(path: string): Promise<string> {
 }
 
 async function printFrames(id: string): Promise<void> {
-  const url = address.href.replace(/^http/, 'ws');
+  const url = graphql.replace(/^http/, 'ws');
   const client = createClient({ url, webSocketImpl: WebSocket, connectionParams: authorization, retryAttempts: 0 });
   let after: string | null = null;
   for (;;) {

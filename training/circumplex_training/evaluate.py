@@ -82,9 +82,9 @@ def _columns(result: Evaluation, column: int) -> tuple[np.ndarray, np.ndarray]:
     return prediction, result.affect[result.rated][:, column].astype(np.float64)
 
 
-def report(result: Evaluation, name: str, rounds: int = 1000) -> str:
-    """The whole report as Markdown, 95 % intervals by bootstrap over pictures."""
-    lines = [f"# Figures on {name}", ""]
+def report(result: Evaluation, rounds: int = 1000) -> str:
+    """The whole report as Markdown without a heading, 95 % intervals by bootstrap over pictures."""
+    lines = []
     if result.rated.any():
         kind = "Proxy valence and arousal (worked out from votes)" if result.is_proxy else "Valence and arousal"
         lines += [f"{kind}, {int(result.rated.sum())} pictures; in brackets the bootstrap's middle 95 %.", ""]
@@ -220,7 +220,7 @@ def main() -> None:
         raise SystemExit(f"the set has no faces in the split {options.split}")
     name = options.name or f"{(options.faces or options.data).stem} {options.split}"
     result = run(model, faces)
-    text = report(result, name)
+    text = f"# Figures on {name}\n\n{report(result)}"
     if options.faceness is not None:
         text += "\n".join(faceness_lines(model, faces, load_faceness(options.faceness, "val")))
     options.output.mkdir(parents=True, exist_ok=True)

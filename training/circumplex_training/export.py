@@ -27,8 +27,8 @@ PARITY = 1e-4
 INPUT = "crops"
 MAX_BYTES = 12_000_000
 DATA_NOTE = (
-    "FER+ votes (MIT) on FER2013 pictures, train split; for faceness also photographs of COCO (wrong boxes, "
-    "backgrounds, faces) and faces of LFW"
+    "FER+ votes (MIT) on FER2013 pictures, train split; faces of LFW with noisy labels; for faceness also photographs "
+    "of COCO (wrong boxes, backgrounds, faces)"
 )
 PROXY_NOTE = "valence and arousal are a proxy: the vote-weighted mean of AffectNet's class means"
 
@@ -108,7 +108,9 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--version", required=True)
     parser.add_argument("--set-name", default="FER+ val")
-    parser.add_argument("--data-note", default=DATA_NOTE)
+    parser.add_argument(
+        "--data-note", default=DATA_NOTE, help="default: what the model of this repository learned from"
+    )
     options = parser.parse_args()
 
     network, saved = load_network(options.run / options.checkpoint)

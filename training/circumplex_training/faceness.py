@@ -39,13 +39,13 @@ KINDS = ("wrong-box", "background", "drawn", "face")
 VAL_SHARE = 6  # one scene, page or natural face in six
 
 
-def scene_key(path: Path) -> int:
+def picture_key(path: Path) -> int:
     """A number that a picture's name gives, everywhere and always the same."""
     return zlib.crc32(path.name.encode())
 
 
 def is_held_back(path: Path) -> bool:
-    return scene_key(path) % VAL_SHARE == 0
+    return picture_key(path) % VAL_SHARE == 0
 
 
 def possible_faces(yunet: YuNet, picture: np.ndarray) -> np.ndarray:
@@ -197,7 +197,7 @@ def main() -> None:
         picture = np.asarray(Image.open(path).convert("RGB"))
         split = "val" if is_held_back(path) else "train"
         photographs[split].append(picture)
-        groups = collect_scene(picture, detector, yunet, np.random.default_rng(scene_key(path)))
+        groups = collect_scene(picture, detector, yunet, np.random.default_rng(picture_key(path)))
         for kind, group in zip(("wrong-box", "background", "face"), groups, strict=True):
             keep(kind, group, split)
     fonts = font_files()

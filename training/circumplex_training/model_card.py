@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import platform
 import re
 from pathlib import Path
 
@@ -21,16 +22,18 @@ from circumplex_training.detector import Detector
 from circumplex_training.served import ServedModel
 from circumplex_training.yunet import YuNet
 
+# In the order in which the card has them.
+BLOCKS = ("accuracy", "pairs", "faceness", "boxes", "steadiness", "variants", "face sizes", "robustness")
+
 
 def filled(card: str, blocks: dict[str, str]) -> str:
     """The card with each block between its marks. A ValueError names a mark that is missing."""
     for name, block in blocks.items():
-        text = block.strip()
         between = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(<!-- /{re.escape(name)} -->)", re.DOTALL)
         found = between.search(card)
         if found is None:
             raise ValueError(f"the card has no <!-- {name} --> with its <!-- /{name} -->")
-        card = f"{card[: found.start()]}{found[1]}\n{text}\n\n{found[2]}{card[found.end() :]}"
+        card = f"{card[: found.start()]}{found[1]}\n{block.strip()}\n\n{found[2]}{card[found.end() :]}"
     return card
 
 
@@ -38,10 +41,24 @@ def items(lines: list[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
+def processor() -> str:
+    """The processor's name, where Linux tells it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    names = re.findall(r"model name\s*: (.+)", cpuinfo.read_text()) if cpuinfo.exists() else []
+    return names[0] if names else platform.processor() or platform.machine()
+
+
 def variants(model: Path, int8: Path) -> str:
-    """Both files side by side, from the one run of `quantize` that wrote the variant."""
-    figures = json.loads((int8 / "figures.json").read_text())
-    lines = ["| file | bytes | accuracy | faces a second, best |", "| --- | --- | --- | --- |"]
+    """Both files side by side, from the one run of `quantize` that wrote the variant. A ValueError where that was not
+    made of this model."""
+    path = int8 / "figures.json"
+    if not path.exists():
+        raise ValueError(f"there is no {path}: run quantize with --output {int8}")
+    figures, card = json.loads(path.read_text()), json.loads((model / "card.json").read_text())
+    if figures["fp32"]["sha256"] != card["sha256"]:
+        raise ValueError(f"{path} is of another model than {model}: run quantize again")
+    lines = [f"One thread, batch 8, on {processor()}:", ""]
+    lines += ["| file | bytes | accuracy | faces a second, best |", "| --- | --- | --- | --- |"]
     for name, kind in ((f"`models/{model.name}` (fp32)", "fp32"), (f"`models/{int8.name}`", "int8")):
         one = figures[kind]
         lines.append(f"| {name} | {one['bytes']:,} | {one['majorityAccuracy']:.4f} | {one['facesASecondBest']} |")
@@ -52,11 +69,8 @@ def variants(model: Path, int8: Path) -> str:
 
 def by_face_size(model: ServedModel, faces: FaceSet, pixels: tuple[int, ...] = (12, 16, 24, 36, 48)) -> str:
     """Figures of a set with votes, as if its faces had been so many pixels wide when they were filmed."""
-    crops, rated, clear = (
-        evaluate.crops_of(faces, model.size),
-        ~np.isnan(faces.affect.numpy()).any(1),
-        faces.majority.numpy() >= 0,
-    )
+    crops, affect, label = evaluate.crops_of(faces, model.size), faces.affect.numpy(), faces.majority.numpy()
+    rated, clear = ~np.isnan(affect).any(axis=1), label >= 0
     lines = [
         "| face | accuracy | CCC valence (proxy) | CCC arousal (proxy) | kept at faceness .5 |",
         "| --- |" + " --- |" * 4,
@@ -64,18 +78,18 @@ def by_face_size(model: ServedModel, faces: FaceSet, pixels: tuple[int, ...] = (
     for side in pixels:
         change = robustness.resized(side)
         answers = model.read(np.stack([change(crop) for crop in crops]))
-        right = metrics.accuracy(answers.expressions.argmax(axis=1)[clear], faces.majority.numpy()[clear])
-        ccc = [metrics.ccc(answers.affect[rated, axis], faces.affect.numpy()[rated, axis]) for axis in range(2)]
+        right = metrics.accuracy(answers.expressions.argmax(axis=1)[clear], label[clear])
+        ccc = [metrics.ccc(answers.affect[rated, axis], affect[rated, axis]) for axis in range(2)]
         kept = (answers.faceness >= 0.5).mean()
         lines.append(f"| {side} px | {right:.4f} | {ccc[0]:.3f} | {ccc[1]:.3f} | {kept:.2%} |")
     return "\n".join(lines)
 
 
 def measured(options: argparse.Namespace) -> dict[str, str]:
-    """Every block of the card, by its name."""
+    """Every block of the card, by its name, in the order of BLOCKS."""
+    files = variants(options.model, options.int8)
     model, detector = ServedModel(options.model), Detector(options.detector)
     faces, others = load_faces(options.faces, "val"), load_faceness(options.faceness, "val")
-    report = evaluate.report(evaluate.run(model, faces), options.set_name).split("\n", 2)[2]
     boxes = [
         *check.check_clip(model, detector, options.clips / "no_face.mp4", 1),
         *check.check_clip(model, detector, options.clips / "face_noface.mov", 5),
@@ -84,16 +98,16 @@ def measured(options: argparse.Namespace) -> dict[str, str]:
     portraits = robustness.portrait_faces(options.pairs, detector, model.template, model.size * 4)
     val = robustness.fer_faces(options.faces, model.size, 1000)
     drifts = [
-        robustness.table(title, len(crops), robustness.drift(model, crops)).replace("## ", "### ", 1)
-        for title, crops in (("Portraits", portraits), ("Faces of val", val))
+        robustness.table(heading, len(crops), robustness.drift(model, crops))
+        for heading, crops in (("### Portraits", portraits), ("### Faces of val", val))
     ]
     return {
-        "accuracy": report,
+        "accuracy": evaluate.report(evaluate.run(model, faces)),
         "pairs": items(check.check_pairs(model, detector, options.pairs)),
         "faceness": "\n".join(evaluate.faceness_lines(model, faces, others)),
         "boxes": items(boxes),
         "steadiness": check.check_stability(model, detector, options.clips / "single_face.mp4"),
-        "variants": variants(options.model, options.int8),
+        "variants": files,
         "face sizes": by_face_size(model, faces),
         "robustness": "\n".join(drifts),
     }
@@ -110,10 +124,11 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, required=True, help="as for check")
     parser.add_argument("--scenes", type=Path, required=True, help="as for check")
     parser.add_argument("--yunet", type=Path, required=True)
-    parser.add_argument("--set-name", default="FER+ val")
     parser.add_argument("--card", type=Path, required=True, help="Markdown with the marks of every block")
     options = parser.parse_args()
-    options.card.write_text(filled(options.card.read_text(), measured(options)))
+    filled(options.card.read_text(), dict.fromkeys(BLOCKS, ""))  # a missing mark shall not cost minutes
+    blocks = measured(options)
+    options.card.write_text(filled(options.card.read_text(), blocks))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ python -m circumplex_training.quantize --model ../models/affect --faces ferplus.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import tempfile
 from collections.abc import Iterator
@@ -107,6 +108,7 @@ def main() -> None:
         figures[name] = {
             **summary(run(some, val), "val"),
             "bytes": some.path.stat().st_size,
+            "sha256": hashlib.sha256(some.path.read_bytes()).hexdigest(),
             "facesASecondBest": round(best),
             "facesASecondMedian": round(median),
         }
@@ -114,7 +116,7 @@ def main() -> None:
     loss = figures["fp32"].get("majorityAccuracy", 0) - figures["int8"].get("majorityAccuracy", 0)
     figures["int8AgainstFp32"] = {"timesAsFast": round(gain, 2), "accuracyLostPoints": round(100 * loss, 2)}
     (options.output / "figures.json").write_text(json.dumps(figures, indent=2) + "\n")
-    measured = {name: value for name, value in figures["int8"].items() if name != "bytes"}
+    measured = {name: value for name, value in figures["int8"].items() if name not in ("bytes", "sha256")}
     write_card(options.output, {**card, "figures": {**measured, **figures["int8AgainstFp32"]}})
     print(json.dumps(figures, indent=2))
 

@@ -73,11 +73,6 @@ def rotated(degrees: float) -> Change:
     return change
 
 
-def greyed(crop: np.ndarray) -> np.ndarray:
-    """As a grey camera has it."""
-    return np.asarray(Image.fromarray(crop).convert("L").convert("RGB"))
-
-
 def covered(top: float, bottom: float) -> Change:
     """A grey bar over the full width between two heights, in [0, 1] of the side."""
 
@@ -95,7 +90,6 @@ CHANGES: dict[str, Change] = {
     **{f"JPEG quality {quality}": jpeg(quality) for quality in (20, 50, 80, 95)},
     **{f"blur, deviation {radius} % of the side": blurred(radius) for radius in (1, 2, 4)},
     **{f"rotation {degrees} degrees": rotated(degrees) for degrees in (-30, -15, 15, 30)},
-    "grey instead of colour": greyed,
     "eyes covered": covered(0.27, 0.49),
     "mouth covered": covered(0.66, 0.9),
 }
@@ -134,9 +128,9 @@ def drift(model: ServedModel, crops: list[np.ndarray]) -> list[tuple[str, float,
     return rows
 
 
-def table(title: str, count: int, rows: list[tuple[str, float, float, float]]) -> str:
+def table(heading: str, count: int, rows: list[tuple[str, float, float, float]]) -> str:
     head = "| change | valence | arousal | kept at faceness .5 |"
-    lines = [f"## {title} ({count} faces)", "", head, "| --- | --- | --- | --- |"]
+    lines = [f"{heading} ({count} faces)", "", head, "| --- | --- | --- | --- |"]
     lines += [f"| {name} | {valence:.3f} | {arousal:.3f} | {kept:.1%} |" for name, valence, arousal, kept in rows]
     return "\n".join([*lines, ""])
 
@@ -156,10 +150,10 @@ def main() -> None:
     parts = ["# Drift of valence and arousal", "", "Mean absolute change against the unchanged face.", ""]
     if options.pictures is not None:
         crops = portrait_faces(options.pictures, Detector(options.detector), model.template, model.size * 4)
-        parts.append(table("Portraits", len(crops), drift(model, crops)))
+        parts.append(table("## Portraits", len(crops), drift(model, crops)))
     if options.faces is not None:
         crops = fer_faces(options.faces, model.size, options.limit)
-        parts.append(table("Faces of val", len(crops), drift(model, crops)))
+        parts.append(table("## Faces of val", len(crops), drift(model, crops)))
     options.output.write_text("\n".join(parts))
     print("\n".join(parts))
 

@@ -17,9 +17,9 @@ class Shards:
     """Works out a batch's gradient in equal parts, one thread each.
 
     On a busy EPYC Zen 4 one thread does 130 GFLOP/s in bfloat16 and two threads inside the operators do 116: they wait
-    for each other at every layer. On a Xeon that multiplies bfloat16 no faster, `half_precision` costs a fifth. Parts
-    wait once a batch. Replicas share the weights and have batch statistics of their own; the first one's are kept. Not
-    for a GPU, where one part is best.
+    for each other at every layer. Parts wait once a batch. Replicas share the weights and have batch statistics of
+    their own; the first one's are kept. Not for a GPU, where one part is best. `half_precision` is bfloat16; on a Xeon
+    that multiplies it no faster it costs a fifth.
     """
 
     def __init__(

@@ -62,7 +62,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--train-limit", type=int, help="use so many training faces alone")
     parser.add_argument("--shards", type=int, default=2, help="threads that each work on a part of a batch (CPU)")
     parser.add_argument(
-        "--precision", choices=("bf16", "fp32"), default="bf16", help="of products; some processors are faster in fp32"
+        "--precision",
+        choices=("bf16", "fp32"),
+        default="bf16",
+        help="of the training steps; some processors are faster in fp32",
     )
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -194,8 +197,8 @@ def fit(
         optimizer.load_state_dict(saved["optimizer"])
         epoch, step, best, minutes_before = (saved[name] for name in ("epoch", "step", "best", "minutes"))
         figures = saved["figures"]
-    count, half = options.shards if device == "cpu" else 1, options.precision == "bf16"
-    shards = Shards(network, count, device, tasks, half_precision=half)
+    count = options.shards if device == "cpu" else 1
+    shards = Shards(network, count, device, tasks, half_precision=options.precision == "bf16")
     steps_an_epoch = max(1, len(train) // options.batch)
     began = time.monotonic()
 

@@ -33,23 +33,31 @@ def exported_convolutions(graph: onnx.GraphProto) -> list[tuple[Tensor, Tensor]]
     return [(values[node.input[1]], values[node.input[2]]) for node in graph.node if node.op_type == "Conv"]
 
 
+def lstm_values(node: onnx.NodeProto, values: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights and biases of a bidirectional LSTM by PyTorch's names and in its order of gates."""
+    inputs, states, biases = (values[name] for name in node.input[1:4])
+    inputs_bias, states_bias = biases.chunk(2, dim=1)
+    named = {"weight_ih": inputs, "weight_hh": states, "bias_ih": inputs_bias, "bias_hh": states_bias}
+    ordered = {}
+    for name, both_ways in named.items():
+        for suffix, value in zip(("", "_reverse"), both_ways, strict=True):
+            gates = value.chunk(4)
+            ordered[f"{name}_l0{suffix}"] = torch.cat([gates[gate] for gate in GATES])
+    return ordered
+
+
 def exported_rest(graph: onnx.GraphProto) -> dict[str, Tensor]:
     """What is no convolution, by its name in the network: the export keeps most names, but not the second level's."""
     values = exported_values(graph)
-    rest = {name.removeprefix(PREFIX): value for name, value in values.items() if name.startswith(PREFIX)}
+    convolved = {name for node in graph.node if node.op_type == "Conv" for name in node.input[1:]}
+    rest = {
+        name.removeprefix(PREFIX): value
+        for name, value in values.items()
+        if name.startswith(PREFIX) and name not in convolved
+    }
     for node in graph.node:
         if node.op_type == "LSTM":
-            for kind, value in zip(
-                ("weight_ih", "weight_hh", "bias"), (values[n] for n in node.input[1:4]), strict=True
-            ):
-                for suffix, given in zip(("", "_reverse"), value, strict=True):
-                    if kind == "bias":
-                        halves = zip(("bias_ih", "bias_hh"), given.chunk(2), strict=True)
-                    else:
-                        halves = [(kind, given)]
-                    for name, half in halves:
-                        gates = half.chunk(4)
-                        rest[f"layers.lstm.{name}_l0{suffix}"] = torch.cat([gates[gate] for gate in GATES])
+            rest |= {f"layers.lstm.{name}": value for name, value in lstm_values(node, values).items()}
         elif node.op_type == "MatMul" and node.input[1] in values:
             name = node.output[0].removeprefix("/network/").rsplit("/", 1)[0].replace("/", ".")
             rest[f"{name}.weight"] = values[node.input[1]].T

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
+from circumplex_training import faceness
 from circumplex_training.data import FaceSet, joined, load_faces, sample
-from circumplex_training.faceness import is_held_back, natural_faces
 from circumplex_training.noisy import labelled_paths
 from circumplex_training.readers import Rejected
 
@@ -52,13 +53,15 @@ def test_shares_that_noisy_wrote_are_labels_with_a_proxy(tmp_path: Path) -> None
     assert faces.majority[0] == 1
 
 
-def test_noisy_labels_leave_out_what_measures_faceness(tmp_path: Path) -> None:
+def test_noisy_labels_leave_out_what_measures_faceness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [(f"images/{number}.jpg", "happiness" if number % 7 else "no idea") for number in range(60)]
     (tmp_path / "manifest.csv").write_text(
         "path,expression\n" + "".join(f"{path},{expression}\n" for path, expression in rows)
     )
+    monkeypatch.setattr(faceness, "natural_view", lambda path, _: str(path.relative_to(tmp_path)))
+    collected = faceness.collect_faces(tmp_path, None, 20)
+    measuring = {path for path, split in collected if split == "val"}
     rejected = Rejected()
-    measuring = {path for path in natural_faces(tmp_path, 20) if is_held_back(Path(path))}
     found = [path for path, _ in labelled_paths(tmp_path, 20, rejected)]
     assert 0 < len(measuring) < 20
     assert found == [path for path, expression in rows if expression == "happiness" and path not in measuring]

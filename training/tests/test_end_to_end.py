@@ -213,6 +213,10 @@ def test_int8_and_robustness_run_on_an_exported_model(
     call(monkeypatch, quantize, "--model", model, "--faces", votes_file, "--output", tmp_path / "int8")
     figures = json.loads((tmp_path / "int8" / "figures.json").read_text())
     assert figures["int8"]["bytes"] < 0.5 * figures["fp32"]["bytes"]
+    assert "| `models/int8` |" in model_card.variants(model, tmp_path / "int8")
+    (model / "card.json").write_text(json.dumps({**card, "sha256": "another"}))
+    with pytest.raises(ValueError, match="is of another model"):
+        model_card.variants(model, tmp_path / "int8")
     call(monkeypatch, robustness, "--model", model, "--faces", votes_file, "--output", tmp_path / "robustness.md")
     assert (tmp_path / "robustness.md").read_text().count("| ") > len(robustness.CHANGES)
 
@@ -233,6 +237,7 @@ def test_faces_of_full_size_have_the_figures_of_the_set(votes_file: Path, detect
     rows = [line.split(" | ") for line in model_card.by_face_size(served, faces, (12, 48)).splitlines()[2:]]
     assert [row[0] for row in rows] == ["| 12 px", "| 48 px"]
     figures = evaluate.summary(evaluate.run(served, faces), "val")
+    assert rows[0][1:] != rows[1][1:]
     assert float(rows[1][1]) == figures["majorityAccuracy"]
     assert float(rows[1][2]) == pytest.approx(figures["proxyCcc"]["valence"], abs=6e-4)
 
@@ -303,6 +308,7 @@ def test_a_run_starts_from_the_weights_of_another(tmp_path: Path) -> None:
 def test_noisy_labels_become_shares_that_train_takes_beside_votes(
     photographs: list[Path],
     votes_file: Path,
+    faceness_file: Path,
     detector_folder: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -322,12 +328,19 @@ def test_noisy_labels_become_shares_that_train_takes_beside_votes(
     # Half of the weight is the label's, and a label that the model rules out is no label.
     assert 1 <= len(packed["shares"]) <= 3
     assert packed["shares"][0, 1] >= 0.5
+    (tmp_path / "manifest.csv").write_text("path,expression\ngone.jpg,anger\n")
     with pytest.raises(SystemExit, match="no usable row"):
         call(monkeypatch, noisy, "--data", tmp_path, "--detector", detector_folder, "--model",
              detector_folder.parent / "affect", "--output", tmp_path / "none.npz")  # fmt: skip
     call(monkeypatch, train, "--faces", votes_file, "--more", tmp_path / "more.npz", "--run", tmp_path / "run",
          "--batch", 16, "--epochs", 1)  # fmt: skip
     assert f"{32 + len(packed['shares'])} train" in capsys.readouterr().out
+    call(monkeypatch, tune_faceness, "--run", tmp_path / "run", "--faces", votes_file, "--more", tmp_path / "more.npz",
+         "--faceness", faceness_file, "--epochs", 1)  # fmt: skip
+    tuned, _ = export.load_network(tmp_path / "run" / "tuned.pt")
+    own = load_faces(votes_file, "train")
+    inputs = tune_faceness.features(tuned, own, torch.arange(len(own)))
+    assert (tune_faceness.logits_of(tuned.faceness, inputs) >= 0).sum() == len(own) - 1  # .996 of 32, rounded down
 
 
 def test_sizes_are_trained_evaluated_and_timed_alike(
