@@ -28,8 +28,10 @@ interface OpenJob {
   reject(error: Error): void;
 }
 
-/** Twice the time of a job. */
+/** Twice the time of a job, and more than networks take to load. */
 const HANGS_FOR_GOOD_MS = 60_000;
+/** What a start that failed waits for its thread: a process that ends meanwhile terminates it. */
+const LOADS_MS = 5000;
 const MEBIBYTE = 1024 * 1024;
 /** More than a video frame of 1280 pixels a side needs (5 MiB); a huge still picture's memory is not kept. */
 const KEPT_BYTES = 16 * MEBIBYTE;
@@ -83,8 +85,8 @@ export class WorkerThread {
     } catch (thrown) {
       forgetStart(worker);
       worker.on('error', () => undefined);
-      // Not awaited: a thread that hangs inside a driver would hang the server's start as well.
-      void worker.terminate();
+      letEnd(worker);
+      await ended(worker, LOADS_MS);
       throw thrown;
     } finally {
       clearTimeout(timer);
@@ -148,18 +150,11 @@ export class WorkerThread {
     if (this.alive) this.kill('it did not close in time');
   }
 
-  /**
-   * Gives the thread up now. It ends by itself when its job returns; one that has not after a minute hangs for good and
-   * is terminated. Not sooner: onnxruntime 1.30 throws when its thread is terminated during a run, which aborts the
-   * whole process.
-   */
+  /** Gives the thread up now; it ends by itself when its job returns. */
   kill(why: string): void {
     this.#end(new WorkerDied(`A worker thread was ended because ${why}.`));
-    this.#send({ kind: 'close' });
+    letEnd(this.#worker);
     this.#worker.unref();
-    const timer = setTimeout(() => void this.#worker.terminate(), HANGS_FOR_GOOD_MS);
-    timer.unref();
-    this.#worker.once('exit', () => clearTimeout(timer));
   }
 
   #send(message: ToWorker): void {
@@ -209,6 +204,29 @@ export class WorkerThread {
     job?.reject(reason);
     this.#reportDeath(reason);
   }
+}
+
+/**
+ * Lets a thread end by itself, when it has loaded its networks or its job returns; one that has not after a minute hangs
+ * for good and is terminated. Not sooner: onnxruntime 1.30 throws when its thread is terminated while it loads or runs a
+ * network, which aborts the whole process.
+ */
+function letEnd(worker: Worker): void {
+  worker.postMessage({ kind: 'close' } satisfies ToWorker);
+  const timer = setTimeout(() => void worker.terminate(), HANGS_FOR_GOOD_MS);
+  timer.unref();
+  worker.once('exit', () => clearTimeout(timer));
+}
+
+/** Settles when the thread has ended, or after `limitMs`: one that hangs inside a driver shall not hang the server. */
+async function ended(worker: Worker, limitMs: number): Promise<void> {
+  if (worker.threadId === -1) return;
+  let timer: NodeJS.Timeout | undefined;
+  await new Promise<void>((resolve) => {
+    worker.once('exit', () => resolve());
+    timer = setTimeout(resolve, limitMs);
+  });
+  clearTimeout(timer);
 }
 
 /** By name: without one, Node's own listener goes as well, and with it every later message. */

@@ -79,4 +79,19 @@ describe('closing', () => {
     await expect(openPool(model, { signal: controller.signal })).rejects.toMatchObject({ code: 'ABORTED' });
     await vi.waitFor(() => expect(threads()).toBe(before));
   });
+
+  it('at any moment of the start leaves the process unharmed', async () => {
+    for (let afterMs = 0; afterMs <= 400; afterMs += 40) {
+      const before = threads();
+      const controller = new AbortController();
+      const starting = openPool(model, { workers: 2, signal: controller.signal });
+      const timer = setTimeout(() => controller.abort(), afterMs);
+      await starting.then(
+        (pool) => pool[Symbol.asyncDispose](),
+        (thrown) => expect(thrown).toMatchObject({ code: 'ABORTED' }),
+      );
+      clearTimeout(timer);
+      expect(threads()).toBe(before);
+    }
+  });
 });
