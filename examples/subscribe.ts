@@ -37,7 +37,7 @@ if (source === undefined || address === null || !['http:', 'https:'].includes(ad
   console.error('Usage: npx tsx examples/subscribe.ts VIDEO_OR_STREAM_ID [http://HOST:PORT]');
   process.exit(2);
 }
-const graphql = `${address.href.replace(/(\/graphql)?\/?$/, '')}/graphql`;
+const base = address.href.replace(/(\/graphql)?\/?$/, '');
 const key = process.env.CIRCUMPLEX_KEY;
 const authorization: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` };
 /** How a WebSocket is closed that comes without a key, or with one that is wrong or revoked. */
@@ -48,7 +48,7 @@ await printFrames(streamId);
 /** Sends the file, whatever its size, and gives the id of the stream that scores it. */
 async function analyze(path: string): Promise<string> {
   const { size } = await stat(path);
-  const put = await fetch(graphql.replace(/graphql$/, 'media'), {
+  const put = await fetch(`${base}/media`, {
     method: 'PUT',
     headers: { ...authorization, 'content-length': String(size) },
     body: Readable.toWeb(createReadStream(path)),
@@ -57,7 +57,7 @@ async function analyze(path: string): Promise<string> {
   const media = (await put.json()) as { id: string; error?: { message: string } };
   if (media.error) end(media.error.message);
 
-  const response = await fetch(graphql, {
+  const response = await fetch(`${base}/graphql`, {
     method: 'POST',
     headers: { ...authorization, 'content-type': 'application/json' },
     body: JSON.stringify({
@@ -74,7 +74,7 @@ async function analyze(path: string): Promise<string> {
 }
 
 async function printFrames(id: string): Promise<void> {
-  const url = graphql.replace(/^http/, 'ws');
+  const url = `${base.replace(/^http/, 'ws')}/graphql`;
   const client = createClient({ url, webSocketImpl: WebSocket, connectionParams: authorization, retryAttempts: 0 });
   let after: string | null = null;
   for (;;) {

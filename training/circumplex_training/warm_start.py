@@ -27,9 +27,8 @@ def exported_values(graph: onnx.GraphProto) -> dict[str, Tensor]:
     return {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in graph.initializer}
 
 
-def exported_convolutions(graph: onnx.GraphProto) -> list[tuple[Tensor, Tensor]]:
+def exported_convolutions(graph: onnx.GraphProto, values: dict[str, Tensor]) -> list[tuple[Tensor, Tensor]]:
     """Weight and bias of each convolution, in the order in which they run."""
-    values = exported_values(graph)
     return [(values[node.input[1]], values[node.input[2]]) for node in graph.node if node.op_type == "Conv"]
 
 
@@ -46,9 +45,8 @@ def lstm_values(node: onnx.NodeProto, values: dict[str, Tensor]) -> dict[str, Te
     return ordered
 
 
-def exported_rest(graph: onnx.GraphProto) -> dict[str, Tensor]:
+def exported_rest(graph: onnx.GraphProto, values: dict[str, Tensor]) -> dict[str, Tensor]:
     """What is no convolution, by its name in the network: the export keeps most names, but not the second level's."""
-    values = exported_values(graph)
     convolved = {name for node in graph.node if node.op_type == "Conv" for name in node.input[1:]}
     rest = {
         name.removeprefix(PREFIX): value
@@ -69,12 +67,14 @@ def warm_start(network: AffectNetwork, path: Path, grey: Tensor) -> tuple[int, i
     name and shape agree; `grey` B 1 S S are faces as the network sees them. Returns how many convolutions and other
     tensors were copied."""
     graph = onnx.load(path).graph
-    own = network.state_dict()
+    own, values = network.state_dict(), exported_values(graph)
     rest = {
-        name: value for name, value in exported_rest(graph).items() if name in own and own[name].shape == value.shape
+        name: value
+        for name, value in exported_rest(graph, values).items()
+        if name in own and own[name].shape == value.shape
     }
     network.load_state_dict({**own, **rest})
-    given = iter(exported_convolutions(graph))
+    given = iter(exported_convolutions(graph, values))
     copied = 0
     handles = []
 
