@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from circumplex_training.losses import Tasks
 from circumplex_training.network import Design
-from circumplex_training.train import fit
+from circumplex_training.train import Settings, fit
 
 # Single tasks learn one axis and nothing else (faceness apart), so they have no expressions to be right about.
 VARIANTS: dict[str, tuple[Design, Tasks]] = {
@@ -63,29 +64,36 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     options = parser.parse_args()
 
-    def settings(run: Path, seed: int, start: Path | None, **own: object) -> argparse.Namespace:
-        return argparse.Namespace(
-            faces=options.faces, more=None, faceness=options.faceness, run=run, minutes=None, batch=options.batch,
-            rate=options.rate, decay=0.08, coarse_size=options.size, coarse_share=1.0, shards=2, seed=seed,
-            mixed_share=0.0, warm_start=None, start_from=start, precision="bf16", **own,
-        )  # fmt: skip
+    budget = Settings(
+        options.faces, options.runs, faceness=options.faceness, epochs=options.epochs, batch=options.batch,
+        rate=options.rate, coarse_size=options.size, coarse_share=1.0, mixed_share=0.0,
+        train_limit=options.train_limit,
+    )  # fmt: skip
 
     trunk = None
     if options.start_from is not None:
         trunk = options.runs / "trunk" / "checkpoint.pt"
-        own = {"epochs": options.trunk_epochs, "train_limit": None}
-        fit(settings(trunk.parent, 0, options.start_from, **own), NEITHER, Tasks(), TRUNK)
+        whole = replace(
+            budget,
+            run=trunk.parent,
+            seed=0,
+            start_from=options.start_from,
+            epochs=options.trunk_epochs,
+            train_limit=None,
+        )
+        fit(whole, NEITHER, Tasks(), TRUNK)
     rows = []
     for name in options.only:
         design, tasks = VARIANTS[name]
         figures: dict[str, list[float]] = {figure: [] for figure in FIGURES}
         for seed in options.seeds:
             run = options.runs / f"{''.join(letter if letter.isalnum() else '-' for letter in name)}-{seed}"
-            budget = settings(run, seed, trunk, epochs=options.epochs, train_limit=options.train_limit)
             done = run / "figures.json"
             if not done.exists():
                 done.parent.mkdir(parents=True, exist_ok=True)
-                done.write_text(json.dumps(fit(budget, design, tasks, TRUNK)))
+                done.write_text(
+                    json.dumps(fit(replace(budget, run=run, seed=seed, start_from=trunk), design, tasks, TRUNK))
+                )
             result = json.loads(done.read_text())
             for figure in FIGURES:
                 figures[figure].append(result[figure])

@@ -9,6 +9,11 @@ import numpy as np
 TEMPLATE = np.array([[0.325, 0.38], [0.675, 0.38], [0.5, 0.77]])
 # A crop pixel takes at most so many samples along a side, as when serving.
 MAX_SAMPLES = 4
+# Grey of red, green and blue: ITU-R BT.601.
+LUMA = (0.299, 0.587, 0.114)
+# Training pictures show VIEW times the crop in SIDE pixels, so that turning and shifting finds something there: 48 of
+# the 72 pixels are the crop.
+SIDE, VIEW = 72, 1.5
 
 
 def fit_similarity(template: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -61,3 +66,13 @@ def align_face(picture: np.ndarray, points: np.ndarray, template: np.ndarray, si
     fine = upper * (1 - along_y) + lower * along_y  # size*n size*n 3
     mean = fine.reshape(size, samples, size, samples, 3).mean(axis=(1, 3))
     return (mean + 0.5).astype(np.uint8)
+
+
+def grey(picture: np.ndarray) -> np.ndarray:
+    """... 3 red, green, blue in [0, 255] -> ... of float32 in the same range."""
+    return picture.astype(np.float32) @ np.array(LUMA, np.float32)
+
+
+def grey_view(picture: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """What training keeps of a face: the surroundings of its crop, SIDE x SIDE uint8, aligned by 3 x 2 points."""
+    return (grey(align_face(picture, points, widened(TEMPLATE, VIEW), SIDE)) + 0.5).astype(np.uint8)

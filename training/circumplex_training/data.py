@@ -49,9 +49,9 @@ class FacenessSet:
 
 
 def load_faces(path: Path, split: str) -> FaceSet:
-    """Faces of one split; of `train`, those alone that have a label to learn from."""
+    """Faces of one split, or of `all`; of `train`, those alone that have a label to learn from."""
     packed = np.load(path)
-    keep = packed["split"] == split
+    keep = (packed["split"] == split) | (split == "all")
     is_proxy = "votes" in packed or "shares" in packed
     if "shares" in packed:
         shares, has_label = packed["shares"], np.ones(len(packed["shares"]), bool)

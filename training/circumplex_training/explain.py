@@ -16,7 +16,7 @@ import onnx
 import onnxruntime
 from PIL import Image
 
-from circumplex_training.alignment import align_face
+from circumplex_training.alignment import align_face, grey
 from circumplex_training.detector import Detector
 from circumplex_training.served import ServedModel
 
@@ -78,9 +78,9 @@ def overlay(grey: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 def row_of(crop: np.ndarray, attention: Attention) -> np.ndarray:
     """The crop S S 3 and an overlay a depth side by side."""
-    grey = crop.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-    plain = overlay(grey, np.zeros((2, 2), np.float32))
-    return np.concatenate([plain, *(overlay(grey, mask) for mask in attention.masks)], axis=1)
+    shown = grey(crop)
+    plain = overlay(shown, np.zeros((2, 2), np.float32))
+    return np.concatenate([plain, *(overlay(shown, mask) for mask in attention.masks)], axis=1)
 
 
 def main() -> None:

@@ -30,6 +30,7 @@ DATA_NOTE = (
     "FER+ votes (MIT) on FER2013 pictures, train split; faces of LFW with noisy labels; for faceness also photographs "
     "of COCO (wrong boxes, backgrounds, faces)"
 )
+LICENCE = "MIT for the weights as far as they are ours; FER2013 pictures have unclear rights: research use"
 PROXY_NOTE = "valence and arousal are a proxy: the vote-weighted mean of AffectNet's class means"
 
 
@@ -70,7 +71,15 @@ def write_onnx(network: AffectNetwork, path: Path, size: int = CROP_SIZE) -> flo
 
 
 def make_card(
-    path: Path, *, version: str, data: str, epochs: int, parameters: int, parity: float, size: int = CROP_SIZE
+    path: Path,
+    *,
+    version: str,
+    data: str,
+    epochs: int,
+    parameters: int,
+    parity: float,
+    licence: str = LICENCE,
+    size: int = CROP_SIZE,
 ) -> dict[str, object]:
     """The card without figures; the self-check's answer is what onnxruntime gives here."""
     runtime = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
@@ -81,7 +90,7 @@ def make_card(
         "version": version,
         "file": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "licence": "MIT for the weights as far as they are ours; FER2013 pictures have unclear rights: research use",
+        "licence": licence,
         "input": {"name": INPUT, "type": "uint8", "layout": "NHWC", "size": size, "channels": "RGB"},
         "outputs": {name: name for name in OUTPUTS},
         "classes": list(CLASSES),
@@ -111,7 +120,10 @@ def main() -> None:
     parser.add_argument(
         "--data-note", default=DATA_NOTE, help="default: what the model of this repository learned from"
     )
+    parser.add_argument("--licence", default=LICENCE, help="of the weights; must be given with --data-note")
     options = parser.parse_args()
+    if options.data_note != DATA_NOTE and options.licence == LICENCE:
+        parser.error("--data-note needs --licence: what the rights in that data leave of the weights")
 
     network, saved = load_network(options.run / options.checkpoint)
     options.output.mkdir(parents=True, exist_ok=True)
@@ -129,6 +141,7 @@ def main() -> None:
         epochs=saved["epoch"],
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         parity=parity,
+        licence=options.licence,
     )
     card_path = options.output / "card.json"
     card_path.write_text(json.dumps(card, indent=2) + "\n")

@@ -21,14 +21,11 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from circumplex_training.alignment import TEMPLATE, align_face, widened
+from circumplex_training.alignment import TEMPLATE, VIEW, grey_view
 from circumplex_training.detector import Detector, Face, overlap
 from circumplex_training.drawn import draw_page, font_files
 from circumplex_training.yunet import YuNet
 
-# The stored picture shows 1.5 times the crop, so that turning and shifting finds something there: 48 of its 72 pixels
-# are the crop.
-SIDE, VIEW = 72, 1.5
 WRONG_BOX_SCORE = 0.25
 LOOKS_A_SCENE = 50
 BACKGROUNDS_A_SCENE = 30
@@ -49,7 +46,7 @@ def is_held_back(path: Path) -> bool:
 
 
 def possible_faces(yunet: YuNet, picture: np.ndarray) -> np.ndarray:
-    """N x 4 boxes where a face may be: YuNet from a score of .3, at two sizes and in enlarged quarters."""
+    """N x 4 boxes where a face may be: YuNet from a score of .3, at three sizes and in four enlarged parts."""
     height, width = picture.shape[:2]
     found = [yunet.boxes(picture, 0.3, side)[1] for side in (320, 640, 1024)]
     for top in (0, height // 3):
@@ -60,7 +57,7 @@ def possible_faces(yunet: YuNet, picture: np.ndarray) -> np.ndarray:
 
 
 def touches(box: np.ndarray, others: np.ndarray) -> bool:
-    """Whether a box shares any of its middle with another, or contains it."""
+    """Whether a box, 1.3 times enlarged, overlaps another by more than .02 of their union."""
     middle = np.concatenate([box[:2] - 0.15 * box[2:], box[2:] * 1.3])
     return any(overlap(middle, other) > 0.02 for other in others)
 
@@ -70,12 +67,6 @@ def random_region(shape: tuple[int, ...], random: np.random.Generator) -> tuple[
     shorter = min(shape[:2])
     side = int(np.exp(random.uniform(np.log(min(64, shorter)), np.log(shorter))))
     return int(random.integers(0, shape[1] - side + 1)), int(random.integers(0, shape[0] - side + 1)), side
-
-
-def view(picture: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """The grey view SIDE x SIDE about a crop aligned by 3 x 2 points."""
-    crop = align_face(picture, points, widened(TEMPLATE, VIEW), SIDE).astype(np.float32)
-    return (crop @ np.array([0.299, 0.587, 0.114], np.float32) + 0.5).astype(np.uint8)
 
 
 def boxes_of_looks(
@@ -129,13 +120,13 @@ def collect_scene(
                 continue
             if not touches(box, maybe):
                 if len(wrong) < most:
-                    wrong.append(view(shown, points))
+                    wrong.append(grey_view(shown, points))
                     kept_boxes.append(box)
             elif shown is picture and upright and face.score > 0.7 and any(overlap(box, one) > 0.5 for one in sure):
-                faces.append(view(shown, points))
+                faces.append(grey_view(shown, points))
                 kept_boxes.append(box)
     places = [random_place(picture.shape, random) for _ in range(BACKGROUNDS_A_SCENE)]
-    backgrounds = [view(picture, points) for points, box in places if not touches(box, maybe)]
+    backgrounds = [grey_view(picture, points) for points, box in places if not touches(box, maybe)]
     return wrong, backgrounds, faces
 
 
@@ -145,13 +136,14 @@ def collect_page(picture: np.ndarray, detector: Detector, random: np.random.Gene
     views = []
     for _, points, box, _ in boxes_of_looks(picture, detector, LOOKS_A_PAGE, random):
         if len(views) < MAX_WRONG_A_PAGE and not any(overlap(box, other) > 0.6 for other in kept_boxes):
-            views.append(view(picture, points))
+            views.append(grey_view(picture, points))
             kept_boxes.append(box)
-    return views + [view(picture, random_place(picture.shape, random)[0]) for _ in range(PLACES_A_PAGE)]
+    return views + [grey_view(picture, random_place(picture.shape, random)[0]) for _ in range(PLACES_A_PAGE)]
 
 
 def natural_faces(folder: Path, limit: int) -> list[str]:
-    """The paths that faceness looks at: `limit` of a folder's manifest (column `path`), evenly over it."""
+    """The paths that faceness looks at: `limit` of a folder's manifest (column `path`), at equal steps from its
+    first."""
     with open(folder / "manifest.csv", newline="") as file:
         paths = [row["path"] for row in csv.DictReader(file)]
     return paths[:: max(1, len(paths) // limit)][:limit]
@@ -162,7 +154,7 @@ def natural_view(path: Path, detector: Detector) -> np.ndarray | None:
     grey = np.asarray(Image.open(path).convert("L"))
     picture = np.repeat(grey[:, :, None], 3, axis=2)
     faces = detector.faces(np.pad(picture, ((40, 40), (40, 40), (0, 0)), mode="edge"), 0.7)
-    return view(picture, faces[0].alignment_points - 40) if faces else None
+    return grey_view(picture, faces[0].alignment_points - 40) if faces else None
 
 
 def collect_faces(folder: Path, detector: Detector, limit: int) -> list[tuple[np.ndarray, str]]:

@@ -1,8 +1,8 @@
 """Classes, votes and the valence/arousal proxy.
 
 FER+ holds the votes of ten raters for an expression and nothing on valence and arousal. The proxy of a picture is the
-vote-weighted mean of its classes' mean valence and arousal on AffectNet's validation set. Every figure that rests on it
-must be called a proxy.
+vote-weighted mean of its classes' mean valence and arousal on AffectNet's validation set (Mollahosseini, Hasani and
+Mahoor, IEEE Transactions on Affective Computing 10, 2019). Every figure that rests on it must be called a proxy.
 """
 
 from __future__ import annotations

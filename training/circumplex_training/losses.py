@@ -11,7 +11,8 @@ from torch.nn import functional as F
 from circumplex_training.network import Readings
 
 AFFECT_LOSSES = ("ccc", "mse", "tukey", "ccc+mse")
-# Weights of the parts beside the expression's cross-entropy. The likelihood moves the uncertainty alone.
+# Weights of the parts beside the expression's cross-entropy. The likelihood does not reach the estimates but by
+# what they share with the uncertainty.
 AFFECT_WEIGHT, LIKELIHOOD_WEIGHT, FACENESS_WEIGHT, AUXILIARY_WEIGHT = 1.0, 0.2, 0.8, 0.3
 # Beyond this many robust deviations Tukey's loss is flat: 95 % efficient for normal errors.
 TUKEY_CUTOFF = 4.685
@@ -69,7 +70,7 @@ def multi_task_loss(
     tasks = tasks or Tasks()
     labelled = len(targets.shares)
     affect, logits, log_variance, faceness, auxiliary = (part.float() for part in readings)
-    # Faces and others count alike, though a batch holds five times as many faces.
+    # Faces and others count alike, though a batch holds several times as many faces.
     share = is_face.mean().clamp(1e-3, 1 - 1e-3)
     weight = torch.where(is_face > 0, 0.5 / share, 0.5 / (1 - share))
     loss = FACENESS_WEIGHT * F.binary_cross_entropy_with_logits(faceness, is_face, weight)
@@ -87,7 +88,7 @@ def multi_task_loss(
         log_spread = log_variance[:labelled][rated][:, columns]
         agreement = affect_loss(tasks.affect, prediction, target)
         squared = (prediction - target) ** 2
-        # The variance learns from the error without moving the estimate.
+        # The error is what the variance learns from; no gradient goes through it into the estimate.
         likelihood = 0.5 * (squared.detach() / log_spread.exp() + log_spread).mean()
         loss = loss + AFFECT_WEIGHT * agreement + LIKELIHOOD_WEIGHT * likelihood
         parts |= {"affect": agreement.item(), "mse": squared.mean().item()}

@@ -56,6 +56,27 @@ def accuracy(predicted: np.ndarray, label: np.ndarray) -> float:
     return float(np.mean(predicted == label))
 
 
+def macro_recall(predicted: np.ndarray, label: np.ndarray) -> float:
+    """Mean over the classes that occur as labels of the share of their pictures that are found."""
+    return float(np.mean([np.mean(predicted[label == one] == one) for one in np.unique(label)]))
+
+
+def macro_f1(predicted: np.ndarray, label: np.ndarray) -> float:
+    """Mean over the classes that occur as labels of 2 found / (labelled + estimated)."""
+    each = [
+        2 * np.sum((predicted == one) & (label == one)) / (np.sum(predicted == one) + np.sum(label == one))
+        for one in np.unique(label)
+    ]
+    return float(np.mean(each))
+
+
+EXPRESSION_METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
+    "accuracy": accuracy,
+    "macro recall": macro_recall,
+    "macro F1": macro_f1,
+}
+
+
 def confusion(predicted: np.ndarray, label: np.ndarray, classes: int) -> np.ndarray:
     """Counts, a row for each label and a column for each prediction: classes x classes."""
     table = np.zeros((classes, classes), np.int64)

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import re
 from pathlib import Path
 
 import numpy as np
 
 from circumplex_training import check, evaluate, metrics, robustness
+from circumplex_training.copies import CORRELATION, SIDE, near_copies
 from circumplex_training.data import FaceSet, load_faceness, load_faces
 from circumplex_training.detector import Detector
 from circumplex_training.served import ServedModel
@@ -41,13 +41,6 @@ def items(lines: list[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def processor() -> str:
-    """The processor's name, where Linux tells it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    names = re.findall(r"model name\s*: (.+)", cpuinfo.read_text()) if cpuinfo.exists() else []
-    return names[0] if names else platform.processor() or platform.machine()
-
-
 def variants(model: Path, int8: Path) -> str:
     """Both files side by side, from the one run of `quantize` that wrote the variant. A ValueError where that was not
     made of this model."""
@@ -57,18 +50,37 @@ def variants(model: Path, int8: Path) -> str:
     figures, card = json.loads(path.read_text()), json.loads((model / "card.json").read_text())
     if figures["fp32"]["sha256"] != card["sha256"]:
         raise ValueError(f"{path} is of another model than {model}: run quantize again")
-    lines = [f"One thread, batch 8, on {processor()}:", ""]
+    lines = [f"One thread, batch 8, on {figures['processor']}:", ""]
     lines += ["| file | bytes | accuracy | faces a second, best |", "| --- | --- | --- | --- |"]
     for name, kind in ((f"`models/{model.name}` (fp32)", "fp32"), (f"`models/{int8.name}`", "int8")):
         one = figures[kind]
         lines.append(f"| {name} | {one['bytes']:,} | {one['majorityAccuracy']:.4f} | {one['facesASecondBest']} |")
-    gain, lost = (figures["int8AgainstFp32"][name] for name in ("timesAsFast", "accuracyLostPoints"))
-    difference = f"{abs(lost):.2f} points {'less' if lost >= 0 else 'more'} accurate"
-    return "\n".join([*lines, "", f"int8 is {gain} times as fast as fp32, and {difference}."])
+    against = figures["int8AgainstFp32"]
+    lost, drift = against["accuracyLostPoints"], against["affectDifference"]
+    pictures = round(abs(lost) / 100 * figures["fp32"]["majorityPictures"])
+    lines += [
+        "",
+        f"int8 is {against['timesAsFast']} times as fast as fp32, and right of {pictures} pictures "
+        f"{'fewer' if lost >= 0 else 'more'} ({abs(lost):.2f} points). Its valence and arousal differ by "
+        f"{drift['mean']:.4f} on average, {drift['most']:.3f} at most.",
+    ]
+    return "\n".join(lines)
+
+
+def without_copies(result: evaluate.Evaluation, copied: np.ndarray) -> str:
+    """Accuracy without the pictures that have a near copy in `train`."""
+    kept = result.clear & ~copied
+    accuracy = metrics.accuracy(result.predicted[kept], result.label[kept])
+    return (
+        f"{copied.sum()} of {len(copied)} pictures have a near copy in `train` (`copies`: a correlation over "
+        f"{CORRELATION} at {SIDE} pixels a side, as they are or mirrored). Without them the expressions' accuracy is "
+        f"{accuracy:.4f} on {kept.sum()} pictures."
+    )
 
 
 def by_face_size(model: ServedModel, faces: FaceSet, pixels: tuple[int, ...] = (12, 16, 24, 36, 48)) -> str:
-    """Figures of a set with votes, as if its faces had been so many pixels wide when they were filmed."""
+    """Figures of a set with votes whose aligned crops are shrunk to so many pixels and enlarged again: an upper bound
+    for faces that are small, because these were found and aligned at full size."""
     crops, affect, label = evaluate.crops_of(faces, model.size), faces.affect.numpy(), faces.majority.numpy()
     rated, clear = ~np.isnan(affect).any(axis=1), label >= 0
     lines = [
@@ -90,19 +102,21 @@ def measured(options: argparse.Namespace) -> dict[str, str]:
     files = variants(options.model, options.int8)
     model, detector = ServedModel(options.model), Detector(options.detector)
     faces, others = load_faces(options.faces, "val"), load_faceness(options.faceness, "val")
+    copied = near_copies(*(load_faces(options.faces, split).pictures[:, 0].numpy() for split in ("val", "train")))
+    result = evaluate.run(model, faces)
     boxes = [
         *check.check_clip(model, detector, options.clips / "no_face.mp4", 1),
         *check.check_clip(model, detector, options.clips / "face_noface.mov", 5),
         *check.check_scenes(model, detector, YuNet(options.yunet), options.scenes, "val"),
     ]
-    portraits = robustness.portrait_faces(options.pairs, detector, model.template, model.size * 4)
+    portraits = robustness.portrait_faces(options.pairs, detector, model.template)
     val = robustness.fer_faces(options.faces, model.size, 1000)
     drifts = [
         robustness.table(heading, len(crops), robustness.drift(model, crops))
         for heading, crops in (("### Portraits", portraits), ("### Faces of val", val))
     ]
     return {
-        "accuracy": evaluate.report(evaluate.run(model, faces)),
+        "accuracy": f"{evaluate.report(result)}\n{without_copies(result, copied)}",
         "pairs": items(check.check_pairs(model, detector, options.pairs)),
         "faceness": "\n".join(evaluate.faceness_lines(model, faces, others)),
         "boxes": items(boxes),

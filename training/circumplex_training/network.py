@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from circumplex_training.alignment import LUMA
+
 # Side of the served crop in pixels: FER+ has 48, so finer detail than this is never learnt.
 CROP_SIZE = 48
 # On one thread of onnxruntime, batch 8: 470 faces a second. Twice the width at the first depth made 305.
@@ -31,8 +33,7 @@ DROPOUT = 0.1
 
 @dataclass(frozen=True)
 class Design:
-    """What an ablation may leave out. `affect`: the columns (0 valence, 1 arousal) that are learnt at all; the other
-    column, and with a single task every other head, gets no gradient."""
+    """What an ablation may leave out."""
 
     region_attention: bool = True
     layer_attention: bool = True
@@ -199,7 +200,7 @@ class ServedNetwork(nn.Module):
     def __init__(self, network: AffectNetwork) -> None:
         super().__init__()
         self.network = network
-        self.register_buffer("luma", torch.tensor([0.299, 0.587, 0.114]))  # ITU-R BT.601
+        self.register_buffer("luma", torch.tensor(LUMA))
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """`crops`: B 48 48 3 uint8 RGB -> affect B 2, expression probabilities B 8, uncertainty B (one deviation),

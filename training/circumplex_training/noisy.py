@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from circumplex_training.alignment import TEMPLATE, fit_similarity, widened
+from circumplex_training.alignment import SIDE, TEMPLATE, VIEW, fit_similarity, widened
 from circumplex_training.data import FaceSet, served_crops
 from circumplex_training.detector import Detector
-from circumplex_training.faceness import FACES_LIMIT, SIDE, VIEW, is_held_back, natural_faces, natural_view
+from circumplex_training.faceness import FACES_LIMIT, is_held_back, natural_faces, natural_view
 from circumplex_training.labels import CLASSES, affect_proxy, relabelled
 from circumplex_training.readers import Rejected
 from circumplex_training.served import ServedModel
@@ -92,11 +92,12 @@ def main() -> None:
     parser.add_argument(
         "--faces-limit", type=int, default=FACES_LIMIT, help="what faceness was given; 0 where it has no --faces"
     )
+    parser.add_argument("--trust", type=float, default=TRUST, help="weight of the given label, 0 to 1")
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
     rejected = Rejected()
     views, label = collect(options.data, Detector(options.detector), options.faces_limit, rejected)
-    shares, keep = relabelled(estimate(views, ServedModel(options.model)), label, TRUST, LEAST)
+    shares, keep = relabelled(estimate(views, ServedModel(options.model)), label, options.trust, LEAST)
     for line in rejected.lines():
         print(line)
     print(f"{len(views)} faces, {int(keep.sum())} kept: their label has an estimate of {LEAST} or more")

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from circumplex_training.alignment import TEMPLATE, align_face, mean_template, widened
+from circumplex_training.alignment import SIDE, TEMPLATE, VIEW, grey_view, mean_template, widened
 from circumplex_training.detector import Detector, overlap
 from circumplex_training.readers import Example, Rejected, read_examples
 
@@ -21,8 +21,6 @@ from circumplex_training.readers import Example, Rejected, read_examples
 FACE_PIXELS = (144, 184, 112)
 MINIMUM_SCORE = 0.3
 SURE_SCORE = 0.7
-# Other sets are stored aligned and grey: 1.5 times the crop in 72 pixels, so that turning and shifting finds something.
-SIDE, VIEW = 72, 1.5
 # The detector looks at so many sides of a labelled box.
 SURROUNDINGS = 1.8
 BOX_TOLERANCE_PIXELS = 1
@@ -122,7 +120,7 @@ def box_is_outside(example: Example, picture: np.ndarray) -> bool:
 
 def pack_aligned(examples: list[Example], detector: Detector, rejected: Rejected) -> dict[str, np.ndarray]:
     """Grey views SIDE x SIDE of faces aligned as served ones are, with affect and expression."""
-    template, views, kept = widened(TEMPLATE, VIEW), [], []
+    views, kept = [], []
     for example in tqdm(examples, mininterval=10):
         picture = _read(example, "RGB", rejected)
         if picture is None:
@@ -134,14 +132,13 @@ def pack_aligned(examples: list[Example], detector: Detector, rejected: Rejected
         if points is None:
             rejected.add("no face found", example.path.name)
             continue
-        crop = align_face(picture, points, template, SIDE).astype(np.float32)
-        views.append((crop @ np.array([0.299, 0.587, 0.114], np.float32) + 0.5).astype(np.uint8))
+        views.append(grey_view(picture, points))
         kept.append(example)
     if not kept:
         raise SystemExit("no usable row is left: " + "; ".join(rejected.lines()))
     return {
         "pictures": np.stack(views),
-        "landmarks": np.repeat((template * SIDE)[None], len(kept), axis=0).astype(np.float32),
+        "landmarks": np.repeat((widened(TEMPLATE, VIEW) * SIDE)[None], len(kept), axis=0).astype(np.float32),
         "affect": np.array([example.affect for example in kept], np.float32),
         "expression": np.array([example.expression for example in kept], np.int8),
         "split": np.array([example.split for example in kept]),

@@ -58,6 +58,11 @@ def held_back(name: str) -> str:
     return "val" if zlib.crc32(name.encode()) % HELD_BACK == 0 else "train"
 
 
+def names_its_splits(source: Path) -> bool:
+    """Whether a set says what is `val`; where it does not, a tenth is held back by `held_back`."""
+    return source.is_dir() and not (source / "annotations").is_dir()
+
+
 def read_examples(source: Path, rejected: Rejected) -> list[Example]:
     """All usable rows of a set, whichever of the formats it has. Raises ValueError where it has none of them."""
     return [example for example in _rows(source, rejected) if _usable(example, rejected)]

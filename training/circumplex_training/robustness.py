@@ -84,8 +84,9 @@ def covered(top: float, bottom: float) -> Change:
     return change
 
 
+PORTRAIT_SIDE = 224
+FACE_PIXELS = (24, 36, 48, 112, 224)
 CHANGES: dict[str, Change] = {
-    **{f"face {pixels} px": resized(pixels) for pixels in (24, 36, 48, 112, 224)},
     **{f"brightness x{factor}": brightened(factor) for factor in (0.5, 0.75, 1.25, 1.5)},
     **{f"JPEG quality {quality}": jpeg(quality) for quality in (20, 50, 80, 95)},
     **{f"blur, deviation {radius} % of the side": blurred(radius) for radius in (1, 2, 4)},
@@ -102,26 +103,29 @@ def fer_faces(path: Path, side: int, limit: int) -> list[np.ndarray]:
     return list(served_crops(faces, rows, side))
 
 
-def portrait_faces(folder: Path, detector: Detector, template: np.ndarray, side: int) -> list[np.ndarray]:
+def portrait_faces(folder: Path, detector: Detector, template: np.ndarray) -> list[np.ndarray]:
+    """The largest face of each picture, aligned and PORTRAIT_SIDE pixels a side."""
     crops = []
     for path in sorted(folder.glob("*.jpg")):
         picture = np.asarray(Image.open(path).convert("RGB"))
         face = largest_face(detector, picture)
         if face is not None:
-            crops.append(align_face(picture, face.alignment_points, template, side))
+            crops.append(align_face(picture, face.alignment_points, template, PORTRAIT_SIDE))
     return crops
 
 
 def drift(model: ServedModel, crops: list[np.ndarray]) -> list[tuple[str, float, float, float]]:
     """For each change: its name, mean absolute drift of valence and arousal, share kept at faceness .5. The crops may
-    be larger than the model's; they are changed first and shrunk then, as a picture would be."""
+    be larger than the model's; they are changed first and shrunk then, as a picture would be. Sizes that the crops do
+    not have are left out."""
 
     def served(some: list[np.ndarray]) -> np.ndarray:
         return np.stack([scaled(crop, model.size) for crop in some])
 
     unchanged = model.read(served(crops)).affect
-    rows = []
-    for name, change in CHANGES.items():
+    side, rows = crops[0].shape[0], []
+    sizes = {f"face {pixels} px": resized(pixels) for pixels in FACE_PIXELS if pixels < side}
+    for name, change in {**sizes, **CHANGES}.items():
         answers = model.read(served([change(crop) for crop in crops]))
         valence, arousal = np.abs(answers.affect - unchanged).mean(axis=0)
         rows.append((name, float(valence), float(arousal), float((answers.faceness >= 0.5).mean())))
@@ -149,7 +153,7 @@ def main() -> None:
     model = ServedModel(options.model)
     parts = ["# Drift of valence and arousal", "", "Mean absolute change against the unchanged face.", ""]
     if options.pictures is not None:
-        crops = portrait_faces(options.pictures, Detector(options.detector), model.template, model.size * 4)
+        crops = portrait_faces(options.pictures, Detector(options.detector), model.template)
         parts.append(table("## Portraits", len(crops), drift(model, crops)))
     if options.faces is not None:
         crops = fer_faces(options.faces, model.size, options.limit)

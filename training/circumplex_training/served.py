@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import platform
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,13 @@ class Answers:
     expressions: np.ndarray
     uncertainty: np.ndarray
     faceness: np.ndarray
+
+
+def processor() -> str:
+    """The processor's name, where Linux tells it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    names = re.findall(r"model name\s*: (.+)", cpuinfo.read_text()) if cpuinfo.exists() else []
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 class ServedModel:

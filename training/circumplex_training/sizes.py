@@ -20,7 +20,7 @@ from circumplex_training.losses import Tasks
 from circumplex_training.network import Design
 from circumplex_training.served import ServedModel
 from circumplex_training.speed import multiply_adds
-from circumplex_training.train import fit
+from circumplex_training.train import Settings, fit
 
 TIMINGS = 6
 
@@ -28,10 +28,10 @@ TIMINGS = 6
 def train_at(size: int, options: argparse.Namespace) -> Path:
     """The folder of the model that was trained and exported at a size."""
     folder = options.runs / f"{size}"
-    settings = argparse.Namespace(
-        faces=options.faces, more=None, faceness=None, run=folder, minutes=None, batch=options.batch, seed=options.seed,
-        rate=options.rate, decay=0.08, coarse_size=size, coarse_share=1.0, shards=2, mixed_share=0.0, warm_start=None,
-        precision="bf16", start_from=options.start_from, epochs=options.epochs, train_limit=options.train_limit,
+    settings = Settings(
+        options.faces, folder, epochs=options.epochs, batch=options.batch, rate=options.rate, coarse_size=size,
+        coarse_share=1.0, start_from=options.start_from, mixed_share=0.0, train_limit=options.train_limit,
+        seed=options.seed,
     )  # fmt: skip
     fit(settings, Design(), Tasks())
     network, saved = load_network(folder / "checkpoint.pt")

@@ -12,6 +12,7 @@ import csv
 import json
 import math
 import time
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 
@@ -33,7 +34,31 @@ UNMIXED_FROM = 0.85
 EMA_DECAY = 0.995
 
 
-def parse() -> argparse.Namespace:
+@dataclass(frozen=True)
+class Settings:
+    """How a run is trained; `parse` says what each is."""
+
+    faces: Path
+    run: Path
+    more: Path | None = None
+    faceness: Path | None = None
+    epochs: int = 40
+    minutes: float | None = None
+    batch: int = 128
+    rate: float = 2e-3
+    decay: float = 0.08
+    coarse_size: int = 36
+    coarse_share: float = 0.35
+    warm_start: Path | None = None
+    start_from: Path | None = None
+    mixed_share: float = 0.25
+    train_limit: int | None = None
+    shards: int = 2
+    precision: str = "bf16"
+    seed: int = 1
+
+
+def parse() -> tuple[Settings, Tasks]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--faces", type=Path, help="file that prepare wrote")
@@ -42,32 +67,43 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--more", type=Path, help="file that noisy wrote: further faces to train on")
     parser.add_argument("--faceness", type=Path, help="file that faceness wrote; without it that head learns nothing")
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints and logs")
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=Settings.epochs)
     parser.add_argument(
         "--minutes",
         type=float,
         help="end by the clock instead of --epochs: the schedule follows the time that has passed",
     )
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--rate", type=float, default=2e-3, help="peak learning rate of AdamW")
-    parser.add_argument("--decay", type=float, default=0.08, help="weight decay of AdamW")
-    parser.add_argument("--affect-loss", choices=AFFECT_LOSSES, default="ccc+mse")
-    parser.add_argument("--coarse-size", type=int, default=36, help="crop side in pixels of the first part of the run")
-    parser.add_argument("--coarse-share", type=float, default=0.35, help="how long that part is, 0 to 1")
+    parser.add_argument("--batch", type=int, default=Settings.batch)
+    parser.add_argument("--rate", type=float, default=Settings.rate, help="peak learning rate of AdamW")
+    parser.add_argument("--decay", type=float, default=Settings.decay, help="weight decay of AdamW")
+    parser.add_argument("--affect-loss", choices=AFFECT_LOSSES, default=Tasks.affect)
+    parser.add_argument(
+        "--coarse-size",
+        type=int,
+        default=Settings.coarse_size,
+        help="crop side in pixels of the first part of the run",
+    )
+    parser.add_argument(
+        "--coarse-share", type=float, default=Settings.coarse_share, help="how long that part is, 0 to 1"
+    )
     parser.add_argument("--warm-start", type=Path, help="exported model.onnx whose weights a new run starts from")
     parser.add_argument(
         "--start-from", type=Path, help="checkpoint whose weights a new run starts from, where they fit"
     )
-    parser.add_argument("--mixed-share", type=float, default=0.25, help="share of faces that are blended (mixup)")
+    parser.add_argument(
+        "--mixed-share", type=float, default=Settings.mixed_share, help="share of faces that are blended (mixup)"
+    )
     parser.add_argument("--train-limit", type=int, help="use so many training faces alone")
-    parser.add_argument("--shards", type=int, default=2, help="threads that each work on a part of a batch (CPU)")
+    parser.add_argument(
+        "--shards", type=int, default=Settings.shards, help="threads that each work on a part of a batch (CPU)"
+    )
     parser.add_argument(
         "--precision",
         choices=("bf16", "fp32"),
-        default="bf16",
+        default=Settings.precision,
         help="of the training steps; some processors are faster in fp32",
     )
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=Settings.seed)
     options = parser.parse_args()
     if options.data is not None:
         if options.detector is None:
@@ -76,7 +112,9 @@ def parse() -> argparse.Namespace:
         if not options.faces.exists():
             options.run.mkdir(parents=True, exist_ok=True)
             prepare(options.data, options.detector, options.faces)
-    return options
+    return Settings(**{field.name: getattr(options, field.name) for field in fields(Settings)}), Tasks(
+        affect=options.affect_loss
+    )
 
 
 def evaluate(network: AffectNetwork, faces: FaceSet, faceness: FacenessSet | None = None) -> dict[str, float]:
@@ -161,34 +199,32 @@ def save(state: dict, path: Path) -> None:
     path.with_suffix(".part").replace(path)
 
 
-def fit(
-    options: argparse.Namespace, design: Design, tasks: Tasks, start_parts: tuple[str, ...] = ("",)
-) -> dict[str, float]:
-    """Trains as `options` say and returns the last epoch's figures on `val`. `start_parts`: what of `--start-from` is
+def fit(settings: Settings, design: Design, tasks: Tasks, start_parts: tuple[str, ...] = ("",)) -> dict[str, float]:
+    """Trains as `settings` say and returns the last epoch's figures on `val`. `start_parts`: what of `start_from` is
     taken, by the beginnings of names."""
-    options.run.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(options.seed)
-    train, val = (load_faces(options.faces, split) for split in ("train", "val"))
-    if options.more is not None:
-        train = joined(train, load_faces(options.more, "train"))
-    if options.train_limit is not None:
-        train = train.first(options.train_limit)
-    others = None if options.faceness is None else load_faceness(options.faceness, "train")
-    other_val = None if options.faceness is None else load_faceness(options.faceness, "val")
+    settings.run.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(settings.seed)
+    train, val = (load_faces(settings.faces, split) for split in ("train", "val"))
+    if settings.more is not None:
+        train = joined(train, load_faces(settings.more, "train"))
+    if settings.train_limit is not None:
+        train = train.first(settings.train_limit)
+    others = None if settings.faceness is None else load_faceness(settings.faceness, "train")
+    other_val = None if settings.faceness is None else load_faceness(settings.faceness, "val")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network = AffectNetwork(design)
-    if options.warm_start is not None:
-        rows = torch.randperm(len(train), generator=torch.Generator().manual_seed(options.seed))[:256]
+    if settings.warm_start is not None:
+        rows = torch.randperm(len(train), generator=torch.Generator().manual_seed(settings.seed))[:256]
         convolutions, others_copied = warm_start(
-            network, options.warm_start, sample(train.pictures[rows], train.transforms[rows], CROP_SIZE)
+            network, settings.warm_start, sample(train.pictures[rows], train.transforms[rows], CROP_SIZE)
         )
-        print(f"{convolutions} convolutions and {others_copied} other tensors start from {options.warm_start}")
-    if options.start_from is not None:
-        print(f"{start_from(network, options.start_from, start_parts)} tensors start from {options.start_from}")
+        print(f"{convolutions} convolutions and {others_copied} other tensors start from {settings.warm_start}")
+    if settings.start_from is not None:
+        print(f"{start_from(network, settings.start_from, start_parts)} tensors start from {settings.start_from}")
     network = network.to(device, memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval()
-    optimizer = make_optimizer(network, options.rate, options.decay)
-    checkpoint_path = options.run / "checkpoint.pt"
+    optimizer = make_optimizer(network, settings.rate, settings.decay)
+    checkpoint_path = settings.run / "checkpoint.pt"
     epoch, step, best, minutes_before, figures = 0, 0, -math.inf, 0.0, {}
     if checkpoint_path.exists():
         saved = torch.load(checkpoint_path, map_location="cpu", weights_only=True)
@@ -197,31 +233,31 @@ def fit(
         optimizer.load_state_dict(saved["optimizer"])
         epoch, step, best, minutes_before = (saved[name] for name in ("epoch", "step", "best", "minutes"))
         figures = saved["figures"]
-    count = options.shards if device == "cpu" else 1
-    shards = Shards(network, count, device, tasks, half_precision=options.precision == "bf16")
-    steps_an_epoch = max(1, len(train) // options.batch)
+    count = settings.shards if device == "cpu" else 1
+    shards = Shards(network, count, device, tasks, half_precision=settings.precision == "bf16")
+    steps_an_epoch = max(1, len(train) // settings.batch)
     began = time.monotonic()
 
     def minutes() -> float:
         return minutes_before + (time.monotonic() - began) / 60
 
     def progress() -> float:
-        done = step / (steps_an_epoch * options.epochs) if options.minutes is None else minutes() / options.minutes
+        done = step / (steps_an_epoch * settings.epochs) if settings.minutes is None else minutes() / settings.minutes
         return min(1.0, done)
 
     print(f"{len(train)} train, {len(val)} val, faceness {0 if others is None else len(others)}, from epoch {epoch}")
     while progress() < 1:
         epoch_began = time.monotonic()
-        generator = torch.Generator().manual_seed(options.seed * 1000 + epoch)
+        generator = torch.Generator().manual_seed(settings.seed * 1000 + epoch)
         rows = torch.randperm(len(train), generator=generator)
-        order = rows[: steps_an_epoch * options.batch].split(options.batch)  # a small set has one batch, of all
-        size = options.coarse_size if progress() < options.coarse_share else CROP_SIZE
+        order = rows[: steps_an_epoch * settings.batch].split(settings.batch)  # a small set has one batch, of all
+        size = settings.coarse_size if progress() < settings.coarse_share else CROP_SIZE
         totals: dict[str, float] = {}
         for batch_rows in tqdm(order, mininterval=30, desc=f"epoch {epoch}", leave=False):
             at = progress()
             for group in optimizer.param_groups:
-                group["lr"] = rate_at(at, options.rate)
-            seed, mixed = (options.seed * 1_000_003 + step) * 8, options.mixed_share * (at < UNMIXED_FROM)
+                group["lr"] = rate_at(at, settings.rate)
+            seed, mixed = (settings.seed * 1_000_003 + step) * 8, settings.mixed_share * (at < UNMIXED_FROM)
             makers = [
                 partial(training_batch, train, part, others, size, seed + number, mixed_share=mixed)
                 for number, part in enumerate(batch_rows.tensor_split(len(shards.replicas)))
@@ -238,8 +274,8 @@ def fit(
         row = {"epoch": epoch, "size": size, "rate": optimizer.param_groups[0]["lr"], **totals, **figures}
         row["seconds"] = time.monotonic() - epoch_began
         print(json.dumps({name: round(value, 4) for name, value in row.items()}), flush=True)
-        append_log(options.run / "log.csv", row)
-        draw_curves(options.run)
+        append_log(settings.run / "log.csv", row)
+        draw_curves(settings.run)
         epoch += 1
         is_best = not quality(figures) < best
         best = quality(figures) if is_best else best
@@ -255,13 +291,13 @@ def fit(
         }
         save(state, checkpoint_path)
         if is_best:
-            save({"average": state["average"], "epoch": epoch, "figures": figures}, options.run / "best.pt")
+            save({"average": state["average"], "epoch": epoch, "figures": figures}, settings.run / "best.pt")
     return figures
 
 
 def main() -> None:
-    options = parse()
-    fit(options, Design(), Tasks(affect=options.affect_loss))
+    settings, tasks = parse()
+    fit(settings, Design(), tasks)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from circumplex_training import faceness
+from circumplex_training.copies import near_copies
 from circumplex_training.data import FaceSet, joined, load_faces, sample
 from circumplex_training.noisy import labelled_paths
 from circumplex_training.readers import Rejected
@@ -66,3 +67,11 @@ def test_noisy_labels_leave_out_what_measures_faceness(tmp_path: Path, monkeypat
     assert 0 < len(measuring) < 20
     assert found == [path for path, expression in rows if expression == "happiness" and path not in measuring]
     assert rejected.lines()[0].startswith("left out, no expression: 9 ")
+
+
+def test_copies_are_found_brightened_and_mirrored() -> None:
+    random = np.random.default_rng(5)
+    among = random.integers(0, 200, (3, 48, 48), np.uint8)
+    other = random.integers(0, 200, (48, 48), np.uint8)
+    pictures = np.stack([among[1] + 40, among[2][:, ::-1], other])
+    assert near_copies(pictures, among).tolist() == [True, True, False]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn.metrics import confusion_matrix, root_mean_squared_error
+from sklearn.metrics import confusion_matrix, f1_score, recall_score, root_mean_squared_error
 
 from circumplex_training import metrics
 
@@ -101,3 +101,18 @@ def test_bootstrap_holds_the_value_and_narrows_with_more_pictures(noisy: tuple[n
     assert low < metrics.ccc(prediction, target) < high
     few_low, few_high = metrics.bootstrap(metrics.ccc, prediction[:50], target[:50], rounds=200)
     assert few_high - few_low > high - low
+
+
+def test_macro_figures_by_hand() -> None:
+    # Class 0: 2 of 3 found, 1 too many; class 1: 1 of 2 found, 1 too many; class 2 has no label.
+    predicted, label = np.array([0, 0, 1, 1, 0]), np.array([0, 0, 0, 1, 1])
+    assert metrics.macro_recall(predicted, label) == pytest.approx((2 / 3 + 1 / 2) / 2)
+    assert metrics.macro_f1(predicted, label) == pytest.approx((4 / 6 + 2 / 4) / 2)
+
+
+def test_macro_figures_as_scikit_learn() -> None:
+    random = np.random.default_rng(3)
+    label = random.integers(0, 5, 400)
+    predicted = np.where(random.random(400) < 0.6, label, random.integers(0, 5, 400))
+    assert metrics.macro_recall(predicted, label) == pytest.approx(recall_score(label, predicted, average="macro"))
+    assert metrics.macro_f1(predicted, label) == pytest.approx(f1_score(label, predicted, average="macro"))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from circumplex_training.prepare import prepare
-from circumplex_training.readers import Rejected, read_examples
+from circumplex_training.readers import Rejected, names_its_splits, read_examples
 
 
 def test_reads_annotations_of_both_splits(affectnet_annotations: Path) -> None:
@@ -63,6 +63,12 @@ def test_a_plain_csv_is_prepared_with_the_detector(
     packed = np.load(tmp_path / "faces.npz")
     assert packed["pictures"].shape == (3, 72, 72)
     assert (packed["expression"] == -1).all()
+
+
+def test_a_set_says_what_is_val_or_does_not(affectnet_annotations: Path, affectnet_csv: Path) -> None:
+    assert names_its_splits(affectnet_annotations) and names_its_splits(affectnet_csv)
+    assert not names_its_splits(affectnet_annotations / "val_set")
+    assert not names_its_splits(affectnet_csv / "validation.csv")
 
 
 def test_an_unknown_set_is_refused_with_what_is_expected(tmp_path: Path) -> None:
