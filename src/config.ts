@@ -174,7 +174,7 @@ const SETTINGS = {
   pushIdleSeconds: decimal({
     default: 3600,
     min: 1,
-    max: 31_536_000,
+    max: 2_000_000,
     unit: 'seconds',
     meaning: 'Time without a picture after which a pushed stream is COMPLETED.',
   }),

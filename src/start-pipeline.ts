@@ -7,7 +7,7 @@ import { takeDataFolder } from './data-folder.ts';
 import { ClosingStack, scriptLaunch } from './flow/index.ts';
 import { type AddressGate, checkFfmpeg, createAddressGate, createUploads } from './ingest/index.ts';
 import type { Log } from './log.ts';
-import { createPipeline, type Pipeline } from './pipeline/index.ts';
+import { createPipeline, LIVE_FRAMES_IN_FLIGHT, type Pipeline } from './pipeline/index.ts';
 import { createHub } from './publish/index.ts';
 import { openStore, type Store } from './store/index.ts';
 
@@ -28,7 +28,10 @@ export interface RunningPipeline extends AsyncDisposable {
 /** Starts the networks as the settings say. Errors: ENGINE_UNAVAILABLE, ABORTED. */
 export async function openVision(config: Config, { log, signal }: StartOptions): Promise<VisionPool> {
   // Room for every caller that the settings allow at once: a job is held back, never refused.
-  const callers = config.concurrentJobs * config.framesInFlight + config.concurrentImages;
+  const callers =
+    config.concurrentJobs * config.framesInFlight +
+    config.maxLiveStreams * Math.min(LIVE_FRAMES_IN_FLIGHT, config.framesInFlight) +
+    config.concurrentImages;
   const vision = await createVisionPool({
     maxWaiters: callers,
     workers: config.workers,

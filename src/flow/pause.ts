@@ -1,3 +1,6 @@
+/** Node fires a longer timer at once. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** Resolves after `ms`, or at once when the signal fires; it leaves neither timer nor listener behind. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
@@ -15,11 +18,14 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Whether `promise` settles, in either way, within `ms`; whoever has it still has to handle its rejection. */
+/**
+ * Whether `promise` settles, in either way, within `ms` (24 days at most); whoever has it still has to handle its
+ * rejection.
+ */
 export async function settlesWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<false>((resolve) => {
-    timer = setTimeout(resolve, ms, false);
+    timer = setTimeout(resolve, Math.min(ms, LONGEST_TIMER_MS), false);
   });
   const settled = promise.then(
     () => true as const,

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AppError } from '../errors.ts';
+import { joinSignals } from '../flow/index.ts';
 import { asOutputFormat, exportRows, OUTPUT_FORMATS, type OutputFormat } from '../rows/index.ts';
 import type { Context } from './context.ts';
 import { checkReading } from './probes.ts';
@@ -78,7 +79,8 @@ interface Sending {
 /** Resolves early, without an error, when the reader has gone. Errors: those of `rows`, ABORTED. */
 async function send(response: ServerResponse, { first, rows, gone, closing }: Sending): Promise<void> {
   response.setTimeout(IDLE_MS, () => response.destroy());
-  const signal = AbortSignal.any([gone, closing]);
+  using either = joinSignals([gone, closing]);
+  const { signal } = either;
   try {
     for (let piece = first; piece.done !== true; piece = await rows.next()) {
       signal.throwIfAborted();

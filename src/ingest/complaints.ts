@@ -41,7 +41,10 @@ export class Complaints {
     this.add('\n');
   }
 
-  /** Forgets the counts so far: a decoder that starts in mid-file complains about references it never saw. */
+  /**
+   * Forgets the counts so far: a decoder that starts in mid-file complains about references it never saw, and one that
+   * reads again about what was counted before.
+   */
   forgive(): void {
     this.#counts.DAMAGED = 0;
     this.#counts.CUT_OFF = 0;

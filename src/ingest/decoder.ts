@@ -73,8 +73,12 @@ export function openDecoder(path: string, options: DecoderOptions): Decoder {
     ...(afterPtsSeconds === undefined ? {} : { afterPtsSeconds }),
     frameTicks: Math.round(TICKS_PER_SECOND / (media.framesPerSecond ?? 25)),
   });
-  const running = enter(path, { ...options, signal });
   let complaints: Complaints | null = null;
+  let rereads = false;
+  const running = enter(path, { ...options, signal }).then((entered) => {
+    rereads = entered.rereads;
+    return entered.ffmpeg;
+  });
   const processId = running.then(({ pid }) => pid);
   const ended = running.then(async (ffmpeg) => {
     complaints = ffmpeg.complaints;
@@ -88,7 +92,14 @@ export function openDecoder(path: string, options: DecoderOptions): Decoder {
     ...sizeWithin(media, maxSidePixels),
     video: lateStream(running.then(({ output }) => output)),
     metadata: lateStream(running.then(({ side }) => side!)),
-    timeOf: (ticks) => clock.timeOf(ticks),
+    timeOf(ticks) {
+      const seconds = clock.timeOf(ticks);
+      if (rereads && seconds !== null) {
+        rereads = false;
+        complaints?.forgive();
+      }
+      return seconds;
+    },
     ended,
     warnings: () => [...(complaints?.warnings() ?? []), ...clock.warnings()],
     processId,
@@ -103,9 +114,12 @@ export function openDecoder(path: string, options: DecoderOptions): Decoder {
 /**
  * Starts ffmpeg where the frames that are wanted begin. A resumed run gives the frames that an uninterrupted one would
  * have given: it seeks, looks whether the frame at `afterPtsSeconds` comes out first, and reads from the beginning where
- * it does not.
+ * it does not. `rereads`: what is read first was read, and complained of, by an earlier run.
  */
-async function enter(path: string, options: DecoderOptions): Promise<MediaProcess> {
+async function enter(
+  path: string,
+  options: DecoderOptions,
+): Promise<{ readonly ffmpeg: MediaProcess; readonly rereads: boolean }> {
   const { afterPtsSeconds, media, signal } = options;
   const seekSeconds = (afterPtsSeconds ?? Number.NEGATIVE_INFINITY) - PRE_ROLL_SECONDS;
   if (afterPtsSeconds !== undefined && seekSeconds > media.startSeconds) {
@@ -113,12 +127,12 @@ async function enter(path: string, options: DecoderOptions): Promise<MediaProces
     const ffmpeg = await startFfmpeg(path, options, { seekSeconds, fromTicks });
     if ((await firstTicks(ffmpeg.side!)) === fromTicks) {
       ffmpeg.complaints.forgive();
-      return ffmpeg;
+      return { ffmpeg, rereads: false };
     }
     await ffmpeg[Symbol.asyncDispose]();
     if (signal.aborted) throw aborted(signal);
   }
-  return startFfmpeg(path, options, null);
+  return { ffmpeg: await startFfmpeg(path, options, null), rereads: afterPtsSeconds !== undefined };
 }
 
 function startFfmpeg(

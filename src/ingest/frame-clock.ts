@@ -21,6 +21,7 @@ export class FrameClock {
   readonly #grid: Grid | null;
   readonly #afterTicks: number;
   readonly #frameTicks: number;
+  #rereads: boolean;
   #shiftTicks = 0;
   #lastTicks = Number.NEGATIVE_INFINITY;
   #lastCell: number | null = null;
@@ -30,6 +31,7 @@ export class FrameClock {
   constructor({ grid, afterPtsSeconds, frameTicks }: FrameClockOptions) {
     this.#grid = grid;
     this.#afterTicks = afterPtsSeconds === undefined ? Number.NEGATIVE_INFINITY : toTicks(afterPtsSeconds);
+    this.#rereads = afterPtsSeconds !== undefined;
     this.#frameTicks = frameTicks;
   }
 
@@ -49,7 +51,14 @@ export class FrameClock {
     if (cell !== null && cell === this.#lastCell) return null;
     this.#lastCell = cell;
     this.#lastTicks = placed;
-    return placed > this.#afterTicks ? placed / TICKS_PER_SECOND : null;
+    if (placed <= this.#afterTicks) return null;
+    if (this.#rereads) {
+      // What lies before was counted by the run that had those frames.
+      this.#rereads = false;
+      this.#disordered = 0;
+      this.#beginnings = 0;
+    }
+    return placed / TICKS_PER_SECOND;
   }
 
   warnings(): readonly StreamWarning[] {

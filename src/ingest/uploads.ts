@@ -1,8 +1,10 @@
 /** Files that clients send, on disk from their first byte until nobody needs them any more. */
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, toAppError } from '../errors.ts';
+import { joinSignals } from '../flow/index.ts';
 import { type ReceivingLimits, writeUpload } from './receive-upload.ts';
 
 export interface UploadsOptions {
@@ -89,6 +91,8 @@ class DiskUploads implements Uploads {
   constructor(options: UploadsOptions) {
     this.#options = options;
     const { maxBytes, maxIdleSeconds = DEFAULT_MAX_IDLE_SECONDS } = options;
+    // One listener an upload under way, which takes it off when it ends.
+    setMaxListeners(0, this.#closing.signal);
     this.#limits = { maxBytes, maxIdleMs: maxIdleSeconds * 1000 };
   }
 
@@ -122,12 +126,12 @@ class DiskUploads implements Uploads {
     const id = ownerKeyId === null ? randomUUID() : `${randomUUID()}.${ownerKeyId}`;
     const path = join(this.#options.folder, id);
     const partial = path + PARTIAL_SUFFIX;
-    const ending = signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal]);
+    using ending = joinSignals(signal === undefined ? [this.#closing.signal] : [signal, this.#closing.signal]);
     try {
       const sizeBytes = await writeUpload(source, partial, {
         ...this.#limits,
         ...(contentLength === undefined ? {} : { contentLength }),
-        signal: ending,
+        signal: ending.signal,
       });
       await rename(partial, path);
       await syncFolder(this.#options.folder);

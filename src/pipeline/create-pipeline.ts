@@ -1,9 +1,10 @@
 /** Joins the stages behind the one door that GraphQL and the command line use. */
+import { setMaxListeners } from 'node:events';
 import type { VisionPool } from '../batches/index.ts';
 import type { Config } from '../config.ts';
 import type { ImageAnalysis, StreamRecord } from '../domain.ts';
 import { AppError, toAppError } from '../errors.ts';
-import { createLimiter, Places } from '../flow/index.ts';
+import { createLimiter, joinSignals, Places, settlesWithin } from '../flow/index.ts';
 import { type AddressGate, mediaProcessCounts, type Uploads } from '../ingest/index.ts';
 import type { Log } from '../log.ts';
 import type { Hub } from '../publish/index.ts';
@@ -11,7 +12,7 @@ import type { Store } from '../store/index.ts';
 import { analyzeImage } from './analyze-images.ts';
 import { PipelineCounters } from './counters.ts';
 import { FrameAllowance } from './frame-allowance.ts';
-import { finishStream, hasEnded } from './job.ts';
+import { finishStream, hasEnded, STOP_GRACE_MS } from './job.ts';
 import { LiveStreams } from './live-streams.ts';
 import { OpenJobs } from './open-jobs.ts';
 import { progressAtRest } from './progress.ts';
@@ -37,6 +38,8 @@ export interface PipelineParts {
 
 /** How often uploads that nobody claimed are looked for; their age limit is a day unless told otherwise. */
 const SWEEP_INTERVAL_MS = 10 * 60 * 1000;
+/** Who stops a stream is told after so long that its end could not be stored yet: its last frames, then two tries. */
+const STOP_ANSWER_MS = STOP_GRACE_MS + 15_000;
 
 /**
  * Makes the pipeline and takes up the streams that the last run of the process left unfinished; resolves once they are
@@ -68,6 +71,8 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
   const pushed = new PushStreams({ ...parts, open, places, frameStored, allowance });
   const intake = new VideoIntake({ config, store, hub, uploads, jobs });
   const closing = new AbortController();
+  // One listener a request for pictures, which takes it off when it ends.
+  setMaxListeners(0, closing.signal);
   const images = createLimiter({
     concurrency: config.concurrentImages,
     maxWaiting: config.maxQueuedImages,
@@ -96,8 +101,12 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
   ): Promise<readonly ImageAnalysis[]> {
     // One failure ends the others: nobody will see their results.
     const others = new AbortController();
-    const signals = [others.signal, closing.signal, ...(options.signal === undefined ? [] : [options.signal])];
-    const signal = AbortSignal.any(signals);
+    using joined = joinSignals([
+      others.signal,
+      closing.signal,
+      ...(options.signal === undefined ? [] : [options.signal]),
+    ]);
+    const { signal } = joined;
     const how = { signal, ownerKeyId: options.ownerKeyId ?? null };
     const analyses = pictures.map((picture) =>
       counters.ofImage(images.run(() => analyzeImage({ config, vision }, picture, how), signal)),
@@ -114,9 +123,13 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
   }
 
   async function stopStream(id: string): Promise<StreamRecord> {
-    await open.stop(id);
+    if (!(await settlesWithin(open.stop(id), STOP_ANSWER_MS))) {
+      const message =
+        'The stream is being stopped, but the database does not take its end; it is stored as soon as it does.';
+      throw new AppError('STORE_FAILED', message);
+    }
     const stream = await existing(id);
-    // A stream without a job and without an end: its end could not be stored at the time.
+    // A stream without a job and without an end: nothing of it runs, only its end is missing.
     return hasEnded(stream) ? stream : finishStream(parts, { id }, { status: 'STOPPED' });
   }
 

@@ -1,6 +1,7 @@
 export { angleDegrees, intensity, quadrant } from '../estimates/index.ts';
 export { analyzeFile, type FileAnalysis, type FileAnalysisOptions } from './analyze-file.ts';
 export { createPipeline, type PipelineParts } from './create-pipeline.ts';
+export { LIVE_FRAMES_IN_FLIGHT } from './live-job.ts';
 export type {
   AnalyzeImagesOptions,
   DeletedCounts,

@@ -1,6 +1,7 @@
 /** A stream at work, and its way from its stored record to its stored end. */
 import { STREAM_ENDINGS, type StreamRecord, type StreamStatus, type StreamWarning } from '../domain.ts';
 import { toAppError } from '../errors.ts';
+import { backoffMs, pause } from '../flow/index.ts';
 import type { Log } from '../log.ts';
 import type { Hub } from '../publish/index.ts';
 import type { Store } from '../store/index.ts';
@@ -13,6 +14,9 @@ export type JobEnd = 'stop' | 'shutdown';
 export const STOP_GRACE_MS = 5000;
 /** Share of the time for a shutdown that frames in flight may take; the rest is for closing what they need. */
 export const SHUTDOWN_GRACE_SHARE = 0.5;
+
+/** Between two tries to store how a stream ended; until then its place, its upload and its subscribers stay. */
+const END_WAIT = { firstMs: 500, maxMs: 30_000 };
 
 const ENDED: ReadonlySet<StreamStatus> = new Set(STREAM_ENDINGS);
 
@@ -30,6 +34,7 @@ export class Job {
   done: Promise<void> = Promise.resolve();
   readonly #stop = new AbortController();
   readonly #abort = new AbortController();
+  readonly #shutdown = new AbortController();
   #endedBy: JobEnd | null = null;
 
   constructor(id: string) {
@@ -46,6 +51,11 @@ export class Job {
     return this.#abort.signal;
   }
 
+  /** Fires when the server is stopping, whatever ended the job before. */
+  get shutdown(): AbortSignal {
+    return this.#shutdown.signal;
+  }
+
   get endedBy(): JobEnd | null {
     return this.#endedBy;
   }
@@ -54,6 +64,7 @@ export class Job {
   ask(by: JobEnd): void {
     this.#endedBy ??= by;
     this.#stop.abort();
+    if (by === 'shutdown') this.#shutdown.abort();
   }
 
   /** Ends it and resolves once nothing of it works any more; what is in flight is broken off after `graceMs`. */
@@ -74,7 +85,7 @@ export interface EndingParts {
 
 /**
  * Runs `work` over the stream that `stored` resolves to, then stores and publishes how it ended, unless a shutdown ended
- * it. Never rejects.
+ * it; a database that cannot take the end is asked again until it can. Never rejects.
  */
 export async function carryOut(
   parts: EndingParts,
@@ -88,18 +99,25 @@ export async function carryOut(
   } catch {
     return; // Whoever made the stream has the error in hand; there is nothing to run.
   }
+  let end: StreamEnd;
   try {
     await work(stream);
-    if (job.endedBy === 'shutdown') await leave();
-    else await finishStream(parts, job, { status: job.endedBy === 'stop' ? 'STOPPED' : 'COMPLETED' });
+    end = { status: job.endedBy === 'stop' ? 'STOPPED' : 'COMPLETED' };
   } catch (thrown) {
-    const ending = job.endedBy === 'shutdown' ? leave() : finishStream(parts, job, endOf(thrown));
-    await ending.catch((cause: unknown) => {
-      log.error(
-        { streamId: stream.id, err: cause },
-        'the end of a stream could not be stored; the next start resumes it',
-      );
-    });
+    end = endOf(thrown);
+  }
+  for (let tries = 1; ; tries += 1) {
+    try {
+      if (job.endedBy === 'shutdown') await leave();
+      else await finishStream(parts, job, end);
+      return;
+    } catch (cause) {
+      const willPass = toAppError(cause).code === 'STORE_FAILED' && !job.shutdown.aborted;
+      const what = willPass ? 'it is tried again' : 'the next start resumes it';
+      log.error({ streamId: stream.id, err: cause }, `the end of a stream could not be stored; ${what}`);
+      if (!willPass) return;
+      await pause(backoffMs(tries, END_WAIT), job.shutdown);
+    }
   }
 
   /** The next start goes on with it: what was read will not be read again, so its faults are kept now. */
@@ -109,7 +127,7 @@ export async function carryOut(
   }
 
   function endOf(thrown: unknown): StreamEnd {
-    if (job.endedBy === 'stop') return { status: 'STOPPED' };
+    if (job.endedBy !== null) return { status: 'STOPPED' };
     const { code, message } = toAppError(thrown);
     log.warn({ streamId: stream.id, code, err: thrown }, 'stream failed');
     return { status: 'FAILED', error: { code, message } };

@@ -41,7 +41,7 @@ export interface LiveJobRun {
 }
 
 /** One frame is searched while another is read, and one more of each may wait: more would only be older. */
-const LIVE_FRAMES_IN_FLIGHT = 2;
+export const LIVE_FRAMES_IN_FLIGHT = 2;
 
 /**
  * Resolves once every frame that was scored is stored and published: after a stop, or the end

@@ -2,7 +2,7 @@
 import type { Config } from '../config.ts';
 import type { Frame, FrameEstimate, StreamRecord } from '../domain.ts';
 import { AppError, toAppError } from '../errors.ts';
-import { createLimiter, DropOldestBuffer } from '../flow/index.ts';
+import { createLimiter, DropOldestBuffer, joinSignals } from '../flow/index.ts';
 import { decodeStill } from '../frames/index.ts';
 import { LiveClock } from '../ingest/index.ts';
 import type { Job } from './job.ts';
@@ -68,25 +68,23 @@ export class PushSession {
   async push({ bytes, capturedAt, signal }: PushedPicture): Promise<FrameEstimate> {
     const arrived = { capturedAt: capturedAt ?? new Date(), arrivedAtMs: performance.now() };
     const { stop } = this.#options;
-    return this.#turns
-      .run(
-        async () => {
-          if (this.#ended || stop.aborted) throw ended();
-          clearTimeout(this.#idle);
-          try {
-            return await this.#score(
-              { ...arrived, skippedBefore: 0, ...(await this.#decode(bytes)) },
-              capturedAt !== undefined,
-            );
-          } finally {
-            this.#restartIdle();
-          }
-        },
-        signal === undefined ? stop : AbortSignal.any([stop, signal]),
-      )
-      .catch((thrown: unknown) => {
-        throw stop.aborted ? ended() : toAppError(thrown);
-      });
+    using either = joinSignals(signal === undefined ? [stop] : [stop, signal]);
+    try {
+      return await this.#turns.run(async () => {
+        if (this.#ended || stop.aborted) throw ended();
+        clearTimeout(this.#idle);
+        try {
+          return await this.#score(
+            { ...arrived, skippedBefore: 0, ...(await this.#decode(bytes)) },
+            capturedAt !== undefined,
+          );
+        } finally {
+          this.#restartIdle();
+        }
+      }, either.signal);
+    } catch (thrown) {
+      throw stop.aborted ? ended() : toAppError(thrown);
+    }
   }
 
   /**

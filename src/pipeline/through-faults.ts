@@ -1,4 +1,4 @@
-/** How a stream that has to live for weeks gets over faults of this server that pass. */
+/** How a stream gets over faults of this server that pass. */
 import type { StreamRecord } from '../domain.ts';
 import { type ErrorCode, toAppError } from '../errors.ts';
 import { backoffMs, pause } from '../flow/index.ts';
@@ -8,6 +8,8 @@ const PASSING: ReadonlySet<ErrorCode> = new Set(['STORE_FAILED', 'OVERLOADED', '
 const WAIT = { firstMs: 1000, maxMs: 30_000 };
 /** About half an hour without one frame that could be scored and stored. */
 const MAX_FAULTS_IN_A_ROW = 75;
+/** One that is nobody's by its code may be this stream's own, and a video that waits holds up those behind it. */
+const MAX_UNKNOWN_FAULTS_OF_A_FILE = 3;
 
 /**
  * Runs `work` over a stream again, after a wait, when it fails by a fault that may pass; it must go on after what is
@@ -28,11 +30,17 @@ export async function throughFaults(
       const { code } = toAppError(thrown);
       if (job.endedBy !== null || !PASSING.has(code)) throw thrown;
       faults = job.progress?.framesDone === framesBefore ? faults + 1 : 1;
-      if (faults > MAX_FAULTS_IN_A_ROW) throw thrown;
+      if (faults > maxFaults(code, stream)) throw thrown;
       log.error({ streamId: stream.id, code, err: thrown }, 'a stream was interrupted by a fault of the server');
       await pause(backoffMs(faults, WAIT), job.stop);
       if (job.endedBy !== null) return;
       current = (await store.stream(stream.id).catch(() => null)) ?? current;
+      // What this run met is not stored before the end.
+      current = { ...current, warnings: job.warnings ?? current.warnings };
     }
   }
+}
+
+function maxFaults(code: ErrorCode, { kind }: StreamRecord): number {
+  return code === 'INTERNAL' && kind === 'FILE' ? MAX_UNKNOWN_FAULTS_OF_A_FILE : MAX_FAULTS_IN_A_ROW;
 }

@@ -83,11 +83,8 @@ const SLOWEST = 10;
 
 function stallMs({ mediaStallSeconds }: VideoConfig, sampling: Sampling): number {
   const apartSeconds = sampling.kind === 'RATE' ? 1 / sampling.framesPerSecond : 0;
-  return Math.min((mediaStallSeconds + SLOWEST * apartSeconds) * 1000, LONGEST_TIMER_MS);
+  return (mediaStallSeconds + SLOWEST * apartSeconds) * 1000;
 }
-
-/** Node fires longer timers at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** The frames of a file, given up when it brings none for too long. Only time in which somebody waits counts. */
 async function* unstalled(decoder: Decoder, limitMs: number): AsyncGenerator<TimedImage, void, undefined> {

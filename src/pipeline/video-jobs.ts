@@ -7,6 +7,7 @@ import type { Uploads } from '../ingest/index.ts';
 import type { Log } from '../log.ts';
 import { Job } from './job.ts';
 import type { OpenJobs } from './open-jobs.ts';
+import { throughFaults } from './through-faults.ts';
 import { runVideoJob, type VideoJobParts } from './video-job.ts';
 
 export interface VideoJobsParts extends VideoJobParts {
@@ -62,7 +63,11 @@ export class VideoJobs {
     return this.#parts.open.add(job, { stored, place, work });
   }
 
-  async #run(job: Job, stream: StreamRecord): Promise<void> {
+  #run(job: Job, queued: StreamRecord): Promise<void> {
+    return throughFaults(this.#parts, { job, stream: queued }, (stream) => this.#score(job, stream));
+  }
+
+  async #score(job: Job, stream: StreamRecord): Promise<void> {
     const { store, hub, uploads, log } = this.#parts;
     const startedAt = stream.startedAt ?? new Date();
     hub.publishStatus(await store.updateStream(stream.id, { status: 'RUNNING', startedAt }));

@@ -38,6 +38,13 @@ const INSERT_FACES = insertSql(
   FACE_COLUMNS,
 );
 
+/** A call that waits for room outside. */
+interface Outsider {
+  readonly frames: readonly FrameEstimate[];
+  /** Why it is refused: frames before it could not be written. */
+  refusedBy: AppError | null;
+}
+
 interface Append {
   readonly frames: readonly FrameEstimate[];
   readonly rows: number;
@@ -55,6 +62,8 @@ export class FrameWriter implements AsyncDisposable {
   readonly #database: Database;
   readonly #turns: Turns;
   #waiting: Append[] = [];
+  /** In the order in which they came; the first alone may enter. */
+  readonly #outside = new Set<Outsider>();
   readonly #forRoom: (() => void)[] = [];
   #framesWaiting = 0;
   #framesWritten = 0;
@@ -82,10 +91,13 @@ export class FrameWriter implements AsyncDisposable {
   async append(frames: readonly FrameEstimate[]): Promise<void> {
     if (frames.length === 0) return;
     const beganAtMs = performance.now();
-    // One call at a time enters freed room, in the order in which they came.
-    while (!this.#closed && this.#framesWaiting > 0 && this.#framesWaiting + frames.length > MAX_FRAMES_WAITING) {
+    const outsider: Outsider = { frames, refusedBy: null };
+    this.#outside.add(outsider);
+    while (!this.#closed && outsider.refusedBy === null && !this.#mayEnter(outsider)) {
       await new Promise<void>((resolve) => this.#forRoom.push(resolve));
     }
+    this.#outside.delete(outsider);
+    if (outsider.refusedBy !== null) throw outsider.refusedBy;
     if (this.#closed) throw new AppError('STORE_FAILED', 'The database is being closed; nothing more is written.');
     const rows = frames.reduce((sum, { faces }) => sum + 1 + faces.length, 0);
     this.#framesWaiting += frames.length;
@@ -102,6 +114,12 @@ export class FrameWriter implements AsyncDisposable {
     this.#closed = true;
     for (const wake of this.#forRoom.splice(0)) wake();
     await this.#running;
+  }
+
+  #mayEnter(outsider: Outsider): boolean {
+    const [first] = this.#outside;
+    const hasRoom = this.#framesWaiting === 0 || this.#framesWaiting + outsider.frames.length <= MAX_FRAMES_WAITING;
+    return first === outsider && hasRoom;
   }
 
   async #run(): Promise<void> {
@@ -152,12 +170,13 @@ export class FrameWriter implements AsyncDisposable {
   /** Refuses calls, and those behind them with frames of the same streams: written, these would leave a gap. */
   #refuse(calls: readonly Append[], error: AppError, behind: readonly Append[] = []): void {
     const streamIds = new Set(calls.flatMap(({ frames }) => frames.map(({ streamId }) => streamId)));
-    const follows = ({ frames }: Append): boolean => frames.some(({ streamId }) => streamIds.has(streamId));
+    const follows = ({ frames }: Outsider | Append): boolean => frames.some(({ streamId }) => streamIds.has(streamId));
     const waiting = this.#waiting.filter(follows);
     for (const append of [...calls, ...behind.filter(follows), ...waiting]) {
       append.refused = true;
       append.reject(error);
     }
+    for (const outsider of this.#outside) if (follows(outsider)) outsider.refusedBy ??= error;
     this.#waiting = this.#waiting.filter(({ refused }) => !refused);
     this.#leave(waiting);
   }

@@ -43,6 +43,7 @@ test('of calls that share a write only those fail whose frames cannot be written
 test.each([
   ['in the same write', 1],
   ['in a later write', 700],
+  ['that waits for room outside', 2500],
 ])('a call that fails takes with it the calls behind it for its stream, %s, and none for others', async (_, size) => {
   await using opened = await storeWithStream();
   const { store } = opened;
