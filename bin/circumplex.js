@@ -19,6 +19,7 @@ try {
 } catch (error) {
   if (!['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'].includes(error?.code)) throw error;
   const [reason] = String(error.message).split('\n');
-  console.error(`circumplex: its packages are not all there; run "npm ci" in its folder first. (${reason})`);
+  const cure = existsSync(sources) ? 'node scripts/setup.mjs' : 'npm ci';
+  console.error(`circumplex: its parts are not all there; run "${cure}" in its folder first. (${reason})`);
   process.exitCode = 1;
 }

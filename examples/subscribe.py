@@ -83,9 +83,13 @@ def frames(server: str, stream_id: str) -> Iterator[dict]:
 
 def refusal(answer: urllib.error.HTTPError) -> str:
     """What the server says about a request that it refuses as a whole."""
+    text = answer.read().decode(errors="replace")
+    # A subscription is refused in its own form: lines of an event.
+    events = [line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: {")]
     try:
-        return json.load(answer)["error"]["message"]
-    except (ValueError, KeyError):
+        told = json.loads(events[0] if events else text)
+        return (told["error"] if "error" in told else told["errors"][0])["message"]
+    except (ValueError, KeyError, IndexError, TypeError):
         return str(answer)
 
 

@@ -121,6 +121,8 @@ async function keys(command: KeysArguments): Promise<number> {
 
 /** One line on standard error, without a stack: what went wrong and what to do stands in the message. */
 function reportFailure(thrown: unknown): number {
+  // The program itself is not complete: whoever started it says what to do.
+  if ((thrown as { readonly code?: unknown } | null)?.code === 'ERR_MODULE_NOT_FOUND') throw thrown;
   const error = toAppError(thrown);
   process.stderr.write(`circumplex: ${error.message} (${error.code})\n`);
   // What nobody foresaw needs its origin, or the line would help nobody.

@@ -8,6 +8,12 @@ export interface TrackerOptions {
   /** A face that is away for longer than this loses its number. Seconds, above 0. */
   readonly maxMissSeconds: number;
   /**
+   * Frames that lie further apart than this were interrupted: what happened in between nobody saw, and tracks are not kept
+   * over it for longer than `maxMissSeconds`. Default no limit, as in a file, where frames that are far apart were asked
+   * for so. Seconds, above 0.
+   */
+  readonly maxGapSeconds?: number;
+  /**
    * What an interrupted stream had; without it the numbers begin at 1. `tracks` are sightings in the order of their
    * times, the more the better a track's motion is known; `ptsSeconds` is the time of the last frame, with faces or not.
    */
@@ -91,7 +97,8 @@ export function createTracker(options: TrackerOptions): Tracker {
       const before = lastSeconds ?? now;
       const gapSeconds = now - before;
       lastSeconds = now;
-      const keepSeconds = Math.max(options.maxMissSeconds, GAPS_SURVIVED * gapSeconds);
+      const isInterrupted = gapSeconds > (options.maxGapSeconds ?? Number.POSITIVE_INFINITY);
+      const keepSeconds = Math.max(options.maxMissSeconds, isInterrupted ? 0 : GAPS_SURVIVED * gapSeconds);
       tracks = tracks.filter(({ seenAtSeconds }) => now - seenAtSeconds <= keepSeconds);
 
       const numbers = new Map<DetectedFace, number>();

@@ -63,11 +63,12 @@ export function isOwnOrigin(request: IncomingMessage, guarding: Guarding): boole
  * Without keys the server listens on loopback only, and a page whose name was pointed at loopback (DNS rebinding) would
  * still send its own name here. With keys any name will do: that page has no key, and no browser adds one by itself.
  */
-function hasOwnName({ headers }: IncomingMessage, { keyring }: Guarding): boolean {
-  return keyring.isGuarded || isLoopbackName(headers.host);
+function hasOwnName({ headers, socket }: IncomingMessage, { keyring }: Guarding): boolean {
+  return keyring.isGuarded || isLoopbackName(headers.host, socket.localAddress);
 }
 
-function isLoopbackName(host: string | undefined): boolean {
+/** `address` is the one that the request came to: where HOST is another of loopback's, that is no name to be pointed. */
+function isLoopbackName(host: string | undefined, address: string | undefined): boolean {
   const url = `http://${host ?? ''}`;
-  return URL.canParse(url) && ['localhost', '127.0.0.1', '[::1]'].includes(new URL(url).hostname);
+  return URL.canParse(url) && ['localhost', '127.0.0.1', '[::1]', address].includes(new URL(url).hostname);
 }

@@ -69,8 +69,10 @@ function countItems({ schema, document, operationName, variableValues }: Operati
       if (field === undefined) continue;
       const next = getNamedType(field.type);
       const below = node.selectionSet && isObjectType(next) ? within(node.selectionSet, next) : 0;
-      if (field.args.some(({ name }) => name === 'first')) {
-        const { first } = getArgumentValues(field, node, coerced);
+      const page = field.args.find(({ name }) => name === 'first');
+      if (page !== undefined) {
+        // An explicit null stands for the default, as it does where the page is read.
+        const first = getArgumentValues(field, node, coerced).first ?? page.defaultValue;
         // A length that is no length is refused by the store.
         const length = typeof first === 'number' && first > 0 ? first : 1;
         items += length * (1 + below);

@@ -29,7 +29,7 @@ function refusal(advice: string) {
 /** Refuses queries that are too deep, too wide, too long or too costly, over every transport: QUERY_TOO_COMPLEX. */
 export function limitsPlugin(): ReturnType<typeof EnvelopArmorPlugin> {
   return EnvelopArmorPlugin({
-    maxDepth: { n: MAX_DEPTH, ...refusal('ask for the inner objects by a query of their own') },
+    maxDepth: { n: MAX_DEPTH, flattenFragments: true, ...refusal('ask for the inner objects by a query of their own') },
     maxAliases: { n: MAX_ALIASES, ...refusal('spread them over several queries') },
     maxTokens: { n: MAX_TOKENS, ...refusal('spread it over several queries') },
     maxDirectives: { n: MAX_DIRECTIVES, ...refusal('spread them over several queries') },

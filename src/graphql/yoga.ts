@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { createSchema, createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
+import { AppError } from '../errors.ts';
 import { type Context, callerContexts, type Incoming, type ServerParts } from './context.ts';
 import { freshGraphqlError, type Reporting, toGraphqlError } from './errors.ts';
 import { itemsLimitPlugin } from './items-limit.ts';
@@ -53,6 +54,8 @@ export function createGraphql(parts: ServerParts): Yoga {
     graphqlEndpoint: GRAPHQL_PATH,
     cors: false,
     batching: false,
+    // Ours are bounded before, by what they are (request-body.ts).
+    maxRequestBodySize: false,
     landingPage: false,
     // Subscriptions by server-sent events carry what the header editor holds, a key for one; WebSockets would not. A key
     // must not stay in the browser's storage.
@@ -70,6 +73,7 @@ export function createGraphql(parts: ServerParts): Yoga {
     },
     maskedErrors: { maskError: (error) => toGraphqlError(error, parts) },
     plugins: [
+      readableParameters(),
       codedValidation(parts),
       limitsPlugin(),
       scopesPlugin(),
@@ -78,6 +82,26 @@ export function createGraphql(parts: ServerParts): Yoga {
       sharedExecutionPlugin(parts),
     ],
   });
+}
+
+/** What the parser of a request stumbles over is the request's fault, and not told word by word: it may hold anything. */
+function readableParameters(): Plugin {
+  return {
+    onRequestParse({ requestParser, setRequestParser }) {
+      if (requestParser === undefined) return;
+      setRequestParser(async (request) => {
+        try {
+          return await requestParser(request);
+        } catch (thrown) {
+          if (!(thrown instanceof SyntaxError || thrown instanceof TypeError)) throw thrown;
+          throw new AppError(
+            'BAD_INPUT',
+            'The parameters of the request cannot be read: variables, extensions, operations and map must be JSON objects.',
+          );
+        }
+      });
+    },
+  };
 }
 
 /** Errors of validation do not pass `maskError`; they get their code here, whichever transport carries them. */

@@ -16,11 +16,15 @@ export interface CheckedAddress {
 export interface OpenedAddress extends CheckedAddress, AsyncDisposable {
   /** For ffmpeg alone: the host is a pinned IP address, or that of a relay on loopback; a device's name. May carry credentials. */
   readonly inputUrl: string;
+  /** What ffmpeg is to take for its HTTP proxy, so that nothing it opens by itself gets past the relay. */
+  readonly proxyUrl?: string | undefined;
   /**
    * The first thing that a relay refused since the address was opened (a redirect, a segment of a playlist): it says
    * more than ffmpeg's complaint about it. Nothing while nothing was.
    */
   readonly refusal?: AppError | undefined;
+  /** Whether the source broke off in the middle of what it sends by this very address. Nothing where no relay can tell. */
+  readonly brokeOff?: boolean;
 }
 
 /** Judges addresses. */

@@ -90,6 +90,8 @@ async function openPinned(source: ParsedAddress, ip: string, { judge, options }:
 interface Relay extends AsyncDisposable {
   readonly inputUrl: string;
   readonly refusal: AppError | undefined;
+  readonly brokeOff?: boolean;
+  readonly proxyUrl?: string;
 }
 
 function opened({ kind, shownUrl }: ParsedAddress, relay: Relay): OpenedAddress {
@@ -97,8 +99,12 @@ function opened({ kind, shownUrl }: ParsedAddress, relay: Relay): OpenedAddress 
     kind,
     shownUrl,
     inputUrl: relay.inputUrl,
+    proxyUrl: relay.proxyUrl,
     get refusal() {
       return relay.refusal;
+    },
+    get brokeOff() {
+      return relay.brokeOff ?? false;
     },
     [Symbol.asyncDispose]: () => relay[Symbol.asyncDispose](),
   };

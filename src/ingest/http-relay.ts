@@ -30,6 +30,11 @@ const KEPT_CONNECTION_MS = 60_000;
 const MAX_REQUESTS = 32;
 /** Some 12 hours of two-second segments. */
 const MAX_PLAYLIST_BYTES = 4 * 1024 * 1024;
+/** Those of a segment of sound have some hundred bytes. */
+const MAX_TAG_BYTES = 256 * 1024;
+const ID3_MARK = Buffer.from('ID3');
+const ID3_HEADER_BYTES = 10;
+const ID3_HAS_FOOTER = 0x10;
 const SEGMENT_ENDINGS: ReadonlySet<string> = new Set([
   ...['m3u8', 'ts', 'mp4', 'm4s', 'm4v', 'm4a', 'cmfv', 'cmfa', 'aac', 'mp3', 'ac3', 'eac3', 'vtt', 'webvtt'],
 ]);
@@ -38,6 +43,7 @@ const PASSED_HEADERS = ['content-type', 'content-length', 'content-range', 'acce
 
 export class HttpRelay implements AsyncDisposable {
   readonly inputUrl: string;
+  readonly proxyUrl: string;
   readonly #options: HttpRelayOptions;
   readonly #server: Server;
   readonly #upstream: Upstream;
@@ -46,6 +52,7 @@ export class HttpRelay implements AsyncDisposable {
   /** What is under way, each with what breaks it off. */
   readonly #answering = new Map<Promise<void>, AbortController>();
   #refusal: AppError | undefined;
+  #brokeOff = false;
   #closed: Promise<void> | null = null;
 
   private constructor(server: Server, options: HttpRelayOptions) {
@@ -53,7 +60,8 @@ export class HttpRelay implements AsyncDisposable {
     this.#options = options;
     this.#upstream = new Upstream(options);
     const { port } = server.address() as AddressInfo;
-    this.inputUrl = `http://127.0.0.1:${port}/${this.#token}/${SOURCE}/media`;
+    this.proxyUrl = `http://127.0.0.1:${port}`;
+    this.inputUrl = `${this.proxyUrl}/${this.#token}/${SOURCE}/media`;
     // Between two looks at a live playlist ffmpeg keeps its connection.
     server.keepAliveTimeout = KEPT_CONNECTION_MS;
     server.on('request', (request, response) => {
@@ -78,6 +86,11 @@ export class HttpRelay implements AsyncDisposable {
     return this.#refusal;
   }
 
+  /** Whether the source broke off in the middle of its own body; a playlist's segments, each for itself, do not count. */
+  get brokeOff(): boolean {
+    return this.#brokeOff;
+  }
+
   async #answer(request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> {
     try {
       const url = this.#targetOf(request);
@@ -90,8 +103,10 @@ export class HttpRelay implements AsyncDisposable {
       const isRefused = error.code === 'ADDRESS_REFUSED' || error.code === 'BAD_INPUT';
       if (isRefused) this.#refusal ??= refused(error.message);
       // In the middle of a body only a broken connection tells that it is not complete.
-      if (response.headersSent) response.destroy();
-      else response.writeHead(isRefused ? 403 : 502).end();
+      if (response.headersSent) {
+        if (!signal.aborted && isOfSource(request)) this.#brokeOff = true;
+        response.destroy();
+      } else response.writeHead(isRefused ? 403 : 502).end();
     }
   }
 
@@ -108,7 +123,10 @@ export class HttpRelay implements AsyncDisposable {
         throw new AppError('SOURCE_UNREACHABLE', 'The source compresses its answer although it was not asked to.');
       }
       const chunks = this.#chunksOf(source, signal);
-      const head = await readAtLeast(chunks, HEAD_BYTES);
+      const { head, tagBytes } = await readHead(chunks);
+      if (tagBytes > 0 && kindOfHead(head.subarray(tagBytes)) === 'POINTER') {
+        throw refused('The source is a list of other addresses behind a tag (ID3), which is not taken.');
+      }
       if (isPlaylist(head)) {
         const text = await readAll(head, chunks);
         const body = rewritePlaylist(text, (uri) => {
@@ -161,8 +179,9 @@ export class HttpRelay implements AsyncDisposable {
   }
 
   /** `null` for what no path of ours is. */
-  #targetOf({ method, url = '' }: IncomingMessage): string | null {
-    const [, token, target = ''] = url.split('/');
+  #targetOf(request: IncomingMessage): string | null {
+    const { method } = request;
+    const [, token, target = ''] = pathOf(request).split('/');
     if (method !== 'GET' || token !== this.#token) return null;
     return target === SOURCE ? urlOf(this.#options.source) : Buffer.from(target, 'base64url').toString();
   }
@@ -202,6 +221,20 @@ function rangeOf({ url = '', headers }: IncomingMessage): string | undefined {
   return /^bytes=\d+-\d*$/.test(range) ? range : undefined;
 }
 
+/** Whether a request asks for the address itself, not for what a playlist points at. */
+function isOfSource(request: IncomingMessage): boolean {
+  return pathOf(request).split('/')[2] === SOURCE;
+}
+
+/**
+ * ffmpeg takes the relay for its proxy too, and writes whole addresses: what it opens by itself, past every rewriting, ends
+ * here as well, as no path of ours.
+ */
+function pathOf({ url = '', socket }: IncomingMessage): string {
+  const origin = `http://127.0.0.1:${socket.localPort}`;
+  return url.startsWith(`${origin}/`) ? url.slice(origin.length) : url;
+}
+
 function isPlaylist(head: Buffer): boolean {
   return head
     .subarray(0, HEAD_BYTES)
@@ -233,6 +266,31 @@ async function readAll(head: Buffer, chunks: AsyncIterable<Buffer>): Promise<str
   return Buffer.concat(read)
     .toString()
     .replace(/^\ufeff/, '');
+}
+
+/**
+ * The beginning of a body, with {@link HEAD_BYTES} behind the ID3 tags that it may begin with: ffmpeg steps over them
+ * before it looks what a body is. Errors: ADDRESS_REFUSED where they have more than MAX_TAG_BYTES.
+ */
+async function readHead(chunks: AsyncIterator<Buffer>): Promise<{ readonly head: Buffer; readonly tagBytes: number }> {
+  let head = Buffer.alloc(0);
+  for (let tagBytes = 0; ; ) {
+    head = Buffer.concat([head, await readAtLeast(chunks, tagBytes + HEAD_BYTES - head.byteLength)]);
+    const more = id3Bytes(head.subarray(tagBytes));
+    if (more === 0) return { head, tagBytes };
+    tagBytes += more;
+    if (tagBytes > MAX_TAG_BYTES)
+      throw refused(`The source begins with more than ${MAX_TAG_BYTES} bytes of tags (ID3).`);
+  }
+}
+
+/** Bytes of the ID3v2 tag that these begin with, 0 where it is none: a header of ten, sizes of seven bits a byte. */
+function id3Bytes(bytes: Buffer): number {
+  if (bytes.byteLength < ID3_HEADER_BYTES || !bytes.subarray(0, 3).equals(ID3_MARK)) return 0;
+  const [size, flags] = [bytes.subarray(6, ID3_HEADER_BYTES), bytes[5]!];
+  if (bytes[3] === 0xff || bytes[4] === 0xff || size.some((byte) => byte >= 0x80)) return 0;
+  const footer = (flags & ID3_HAS_FOOTER) === 0 ? 0 : ID3_HEADER_BYTES;
+  return ID3_HEADER_BYTES + size.reduce((sum, byte) => sum * 128 + byte, 0) + footer;
 }
 
 /** Resolves when there is room for more. */

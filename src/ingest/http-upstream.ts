@@ -118,6 +118,12 @@ export class Upstream {
         if (host.kind === 'NAME' && !signal.aborted) this.#pins.delete(host.name);
         reject(signal.aborted ? aborted(signal) : unreachable(timeout.aborted, cause));
       });
+      // The last event of all. After an answer it changes nothing; a source that answers by a change of the protocol (101)
+      // ends its request by this event alone.
+      request.once('close', () => {
+        settle();
+        reject(signal.aborted ? aborted(signal) : unreachable(timeout.aborted, new Error('closed without an answer')));
+      });
       request.end();
     });
   }

@@ -106,7 +106,8 @@ async function connect(
   const ended = ffmpeg.closed.then(({ code, signal: killedBy }) => {
     if (signal.aborted) throw aborted(signal);
     // Over HTTP a length means a recording; the other kinds give one to what never ends.
-    if (opened.kind === 'HTTP' && report.finite && code === 0 && !ffmpeg.complaints.isCutOff) return;
+    const isWhole = code === 0 && !ffmpeg.complaints.isCutOff && opened.brokeOff !== true;
+    if (opened.kind === 'HTTP' && report.finite && isWhole) return;
     if (opened.refusal !== undefined) throw opened.refusal;
     const cause = new Error(`ffmpeg ended with ${killedBy ?? code}: ${withoutAddresses(ffmpeg.complaints.text())}`);
     throw unreachable('The source has ended or closed the connection.', cause);
@@ -131,7 +132,7 @@ async function connect(
 }
 
 function argumentsFor(
-  { kind, inputUrl }: OpenedAddress,
+  { kind, inputUrl, proxyUrl }: OpenedAddress,
   { sampling, maxSidePixels, maxWidthPixels, fromFirst, rtspTransport = 'AUTO' }: LiveSourceOptions,
   times: 'MEDIA' | 'ARRIVAL',
 ): readonly string[] {
@@ -140,10 +141,11 @@ function argumentsFor(
   // Wide pixels become square ones. What the source changes to later ffmpeg scales to the size of the first picture.
   const shrink = `min(1,min(${widest}/(iw*sar),${maxSidePixels}/ih))`;
   const size = `w='max(1,round(iw*sar*${shrink}))':h='max(1,round(ih*${shrink}))'`;
+  const proxy = proxyUrl === undefined ? [] : ['-http_proxy', proxyUrl];
   const arrival = times === 'ARRIVAL' ? ['-use_wallclock_as_timestamps', '1'] : [];
   return liveArguments({
     inputUrl,
-    access: [...accessArguments(kind, rtspTransport), ...arrival],
+    access: [...accessArguments(kind, rtspTransport), ...proxy, ...arrival],
     fromFirst,
     select,
     size,
@@ -180,9 +182,9 @@ async function complaintsOf(ffmpeg: MediaProcess): Promise<Error> {
   return new Error(`ffmpeg ended with ${signal ?? code}: ${withoutAddresses(ffmpeg.complaints.text())}`);
 }
 
-/** ffmpeg names what it opens, with credentials and stream keys; neither belongs into a log. */
+/** ffmpeg names what it opens, with credentials and stream keys; neither belongs into a log. A quote may be part of them. */
 export function withoutAddresses(text: string): string {
-  return text.replace(/[a-z][a-z\d+.-]*:\/\/[^\s'"]+/gi, '(address)');
+  return text.replace(/[a-z][a-z\d+.-]*:\/\/\S+/gi, '(address)');
 }
 
 function unreachable(message: string, cause: Error): AppError {

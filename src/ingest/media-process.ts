@@ -88,9 +88,13 @@ export class MediaProcess implements AsyncDisposable {
       env: { PATH: process.env.PATH },
       windowsHide: true,
     });
+    // Without descriptors Node tells of it by an event alone, and makes no pipes: `spawn` below has it too.
+    child.once('error', nothing);
+    const { stdout = null } = child;
+    if (stdout === null) throw notStarted(program, await failureOf(child));
     const running = new MediaProcess(
       child,
-      { output: child.stdout!, side: sidePipe ? (child.stdio[3] as Readable) : null },
+      { output: stdout, side: sidePipe ? (child.stdio[3] as Readable) : null },
       options,
     );
     try {
@@ -152,6 +156,11 @@ export class MediaProcess implements AsyncDisposable {
 export function aborted(signal: AbortSignal): AppError {
   if (signal.reason instanceof AppError) return signal.reason;
   return new AppError('ABORTED', 'The work on the medium was ended before it was done.', { cause: signal.reason });
+}
+
+async function failureOf(child: ChildProcess): Promise<unknown> {
+  const [cause] = await once(child, 'error');
+  return cause;
 }
 
 function notStarted(program: string, cause?: unknown): AppError {

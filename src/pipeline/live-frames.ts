@@ -121,13 +121,18 @@ async function openAddress({ gate, address, limits, signal }: LiveFramesOptions)
   }
 }
 
+/** A source is silent once no frame has come for so long. Seconds. */
+export function stallSeconds(limits: Pick<Config, 'stallSeconds'>, sampling: Sampling): number {
+  const frameSeconds = sampling.kind === 'RATE' ? 1 / sampling.framesPerSecond : 0;
+  return Math.max(limits.stallSeconds, FRAMES_MISSED * frameSeconds);
+}
+
 /** The frames of a source, given up when it is silent for too long. Only time in which somebody waits counts. */
 async function* watched(
   source: LiveSource,
   { limits, sampling, report }: LiveFramesOptions,
 ): AsyncGenerator<TimedImage, void, undefined> {
-  const frameSeconds = sampling.kind === 'RATE' ? 1 / sampling.framesPerSecond : 0;
-  const stallMs = Math.max(limits.stallSeconds, FRAMES_MISSED * frameSeconds) * 1000;
+  const stallMs = stallSeconds(limits, sampling) * 1000;
   const frames = readFrames(source);
   for (;;) {
     const next = frames.next();

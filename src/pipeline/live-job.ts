@@ -5,7 +5,7 @@ import { AppError } from '../errors.ts';
 import { latestOf } from '../flow/index.ts';
 import { type AddressGate, LiveClock } from '../ingest/index.ts';
 import type { Log } from '../log.ts';
-import { type LiveImage, liveFrames } from './live-frames.ts';
+import { type LiveImage, liveFrames, stallSeconds } from './live-frames.ts';
 import { LiveProgress } from './progress.ts';
 import { readPast } from './resume.ts';
 import { type ScoringParts, scoreStream } from './score-stream.ts';
@@ -86,6 +86,7 @@ export async function runLiveJob(parts: LiveJobParts, run: LiveJobRun): Promise<
     },
     smoothingSeconds,
     trackMissSeconds,
+    maxGapSeconds: stallSeconds(config, stream.sampling),
     framesInFlight: Math.min(LIVE_FRAMES_IN_FLIGHT, config.framesInFlight),
     abort: run.abort,
     warned: run.warned,

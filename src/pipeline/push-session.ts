@@ -31,6 +31,8 @@ interface Asked {
   readonly reject: (error: AppError) => void;
 }
 
+/** A client that pushes less often than this does not follow a face from one picture to the next. */
+const MAX_GAP_SECONDS = 60;
 const NANOSECONDS_A_MILLISECOND = 1e6;
 
 export class PushSession {
@@ -109,6 +111,7 @@ export class PushSession {
         frames: (broken) => this.#frames((past.resumeAfter?.sequence ?? -1) + 1, AbortSignal.any([job.stop, broken])),
         smoothingSeconds,
         trackMissSeconds,
+        maxGapSeconds: MAX_GAP_SECONDS,
         framesInFlight: 1,
         abort: job.abort,
         warned: (warnings) => {

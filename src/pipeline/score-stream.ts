@@ -35,6 +35,8 @@ export interface ScoringRun {
   readonly frames: (broken: AbortSignal) => AsyncIterable<Frame>;
   readonly smoothingSeconds: number;
   readonly trackMissSeconds: number;
+  /** Frames further apart than this were interrupted, and so are tracks. Default: none are. */
+  readonly maxGapSeconds?: number;
   /** Frames being searched at once, and again being read at once. */
   readonly framesInFlight: number;
   /** Ends the scoring. */
@@ -81,6 +83,7 @@ export async function scoreStream(parts: ScoringParts, run: ScoringRun): Promise
     tracker: createTracker({
       newTrackScore: vision.facts.newTrackScore,
       maxMissSeconds: trackMissSeconds,
+      ...(run.maxGapSeconds === undefined ? {} : { maxGapSeconds: run.maxGapSeconds }),
       resume: {
         nextTrackNumber: past.nextTrackNumber,
         tracks: past.sightings,

@@ -86,12 +86,23 @@ function stallMs({ mediaStallSeconds }: VideoConfig, sampling: Sampling): number
   return (mediaStallSeconds + SLOWEST * apartSeconds) * 1000;
 }
 
-/** The frames of a file, given up when it brings none for too long. Only time in which somebody waits counts. */
+/**
+ * The frames of a file, given up when it brings none for too long, wanted or not: a resumed job may have to read again what
+ * it had. Only time in which somebody waits counts.
+ */
 async function* unstalled(decoder: Decoder, limitMs: number): AsyncGenerator<TimedImage, void, undefined> {
-  const frames = readFrames(decoder);
+  let read = 0;
+  const frames = readFrames({
+    ...decoder,
+    timeOf(ticks) {
+      read += 1;
+      return decoder.timeOf(ticks);
+    },
+  });
   for (;;) {
     const next = frames.next();
-    if (!(await settlesWithin(next, limitMs))) {
+    for (let before = read; !(await settlesWithin(next, limitMs)); before = read) {
+      if (read > before) continue;
       // Nobody will wait for it once the decoder is gone.
       next.catch(() => {});
       throw new AppError(

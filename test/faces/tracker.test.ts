@@ -164,3 +164,15 @@ test('a face lost before the interruption does not come back under its number af
   });
   expect(numbers(tracker, 8, [at(0.4)])).toEqual([2]);
 });
+
+test('frames that were asked for far apart keep their tracks, an interruption does not', () => {
+  for (const [maxGapSeconds, wanted] of [
+    [undefined, 1],
+    [30, 1],
+    [10, 2],
+  ] as const) {
+    const tracker = createTracker({ ...OPTIONS, ...(maxGapSeconds === undefined ? {} : { maxGapSeconds }) });
+    numbers(tracker, 0, [at(0.4)]);
+    expect(numbers(tracker, 20, [at(0.4)])).toEqual([wanted]);
+  }
+});

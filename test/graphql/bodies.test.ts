@@ -128,6 +128,33 @@ describe('bodies of known length', () => {
   }
 });
 
+/** A form with these as its fields and one file. */
+function form(operations: string, map: string): string {
+  const field = (name: string, value: string): string =>
+    `--cut\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
+  const file = '--cut\r\ncontent-disposition: form-data; name="0"; filename="a.jpg"\r\n\r\nx\r\n--cut--\r\n';
+  return field('operations', operations) + field('map', map) + file;
+}
+
+test('pictures of more than 25 MB are taken where the settings allow them', async () => {
+  await using large = await openServer();
+  const bytes = 26_000_000;
+  const answer = await large.uploadPictures(
+    [{ name: 'a.tiff', bytes: new Uint8Array(bytes) }],
+    'results { error { code } }',
+  );
+  expect(answer.data.analyzeImage.results).toEqual([{ error: { code: 'MEDIA_UNSUPPORTED' } }]);
+});
+
+test.each(['variables', 'extensions'])('a query in an address with %s that are no JSON', async (name) => {
+  const response = await fetch(`${server.url}?query={engine{name}}&${name}=secret`, {
+    headers: { 'x-graphql-yoga-csrf': '1' },
+  });
+  const text = await response.text();
+  expect(JSON.parse(text).errors).toMatchObject([{ extensions: { code: 'BAD_INPUT', retryable: false } }]);
+  expect(text).not.toContain('secret');
+});
+
 test.each([
   ['no JSON', JSON_TYPE, '{"query":'],
   ['JSON of another kind', JSON_TYPE, '[1]'],
@@ -137,6 +164,9 @@ test.each([
     MULTIPART,
     '--cut\r\ncontent-disposition: form-data; name="map"\r\n\r\n{}\r\n--cut--\r\n',
   ],
+  ['a form whose map names no place', MULTIPART, form('{"query":"{ engine { name } }"}', '{"0":null}')],
+  ['a form whose map names a number', MULTIPART, form('{"query":"{ engine { name } }"}', '{"0":5}')],
+  ['a form whose operations are null', MULTIPART, form('null', '{"0":["variables.f"]}')],
   ['a form that breaks off', MULTIPART, '--cut\r\ncontent-disposition: form-data; name="operations"\r\n\r\n{'],
 ])('a body with %s is a typed error', async (_, headers, body) => {
   const { sent, answer } = post({ ...headers, 'content-length': String(body.length) });

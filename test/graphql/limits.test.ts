@@ -57,6 +57,21 @@ test.each([
   ['short pages in short pages', `{ ${pages('20', '100')} }`, {}, null],
   ['long pages in long pages', `{ ${pages('1000', '1000')} }`, {}, 'QUERY_TOO_COMPLEX'],
   ['lengths in variables', `query ($n: Int) { ${pages('$n', '$n')} }`, { n: 1000 }, 'QUERY_TOO_COMPLEX'],
+  [
+    'lengths that are null, which are the defaults',
+    `query ($n: Int) { ${Array.from({ length: 5 }, (_, index) => `a${index}: ${pages('1000', '$n')}`).join(' ')} }`,
+    { n: null },
+    'QUERY_TOO_COMPLEX',
+  ],
+  ['a length of null', `{ ${pages('1000', 'null')} }`, {}, 'QUERY_TOO_COMPLEX'],
+  [
+    'few levels of fields in many fragments',
+    `{ streams { nodes { ...S } } } fragment S on Stream { frames { nodes { ...F } } }
+     fragment F on FrameEstimate { faces { ...A } } fragment A on FaceEstimate { affect { ...V } }
+     fragment V on Affect { valence }`,
+    {},
+    null,
+  ],
   ['lengths in the defaults of variables', `query ($n: Int = 1000) { ${pages('$n', '$n')} }`, {}, 'QUERY_TOO_COMPLEX'],
   ['a length that is none', `query ($n: Int) { ${pages('$n', '$n')} }`, { n: 'x' }, 'BAD_INPUT'],
   [

@@ -75,7 +75,16 @@ describe('the relay', () => {
       expect([0, 200]).toContain(status);
       expect(body.length).toBeLessThanOrEqual(5000);
       expect(complete).toBe(false);
+      expect(opened.brokeOff).toBe(true);
     }
+  });
+
+  it('gives up a source that changes the protocol instead of answering', async () => {
+    await using source = await httpSource(({ socket }) => {
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n');
+    });
+    await using opened = await openAddress(`${source.origin}/a`);
+    expect((await fetched(opened.inputUrl)).status).toBe(502);
   });
 
   it('reads from the source no faster than ffmpeg reads from it', async () => {

@@ -24,6 +24,13 @@ beforeAll(async () => {
 });
 afterAll(() => media[Symbol.asyncDispose]());
 
+/** An ID3v2 tag with so many bytes of nothing. */
+function id3(bytes: number, flags = 0): Buffer {
+  const size = [21, 14, 7, 0].map((shift) => (bytes >> shift) & 0x7f);
+  const footer = flags === 0 ? 0 : 10;
+  return Buffer.concat([Buffer.from('ID3'), Buffer.from([3, 0, flags, ...size]), Buffer.alloc(bytes + footer)]);
+}
+
 describe('what ffmpeg plays through the relay', () => {
   it('a live playlist that grows while it plays', async () => {
     const whole = (await readFile(media.file('plain.m3u8'), 'utf8')).trim().split('\n');
@@ -183,6 +190,42 @@ describe('playlists', () => {
     await using opened = await openAddress(`${source.origin}/live`);
     expect(await fetched(opened.inputUrl)).toMatchObject({ status: 403, body: '' });
     expect(opened.refusal?.code).toBe('ADDRESS_REFUSED');
+  });
+
+  it.each([
+    ['an empty tag', id3(0)],
+    ['a long tag', id3(70_000)],
+    ['two tags, one with a footer', Buffer.concat([id3(200, 0x10), id3(5)])],
+  ])('behind what ffmpeg steps over are refused: %s', async (_, tags) => {
+    await using canary = await httpSource((_, response) => response.end());
+    const inner = `${HEAD}#EXTINF:1,\n${canary.origin.replace('127.0.0.1', '127.0.0.2')}/a.ts\n#EXT-X-ENDLIST\n`;
+    await using source = await httpSource((_, response) => response.end(Buffer.concat([tags, Buffer.from(inner)])));
+    await using opened = await openAddress(`${source.origin}/live`);
+    expect(await fetched(opened.inputUrl)).toMatchObject({ status: 403, body: '' });
+    await readByFfmpeg(opened.inputUrl);
+    expect(opened.refusal?.code).toBe('ADDRESS_REFUSED');
+    expect(canary.requests).toEqual([]);
+  });
+
+  it('pass a tag before what is no playlist, unless it is too long', async () => {
+    const body = Buffer.concat([id3(5000), randomBytes(3000)]);
+    await using source = await httpSource((_, response) => response.end(body));
+    await using opened = await openAddress(`${source.origin}/sound.aac`);
+    expect(await fetched(opened.inputUrl)).toMatchObject({ status: 200, body: body.toString('latin1') });
+    await using endless = await httpSource((_, response) => response.end(id3(400_000)));
+    await using refusedOne = await openAddress(`${endless.origin}/sound.aac`);
+    expect((await fetched(refusedOne.inputUrl)).status).toBe(403);
+  });
+
+  it('are no way past the relay for what takes it for its proxy', async () => {
+    await using source = await httpSource((_, response) => response.end('G'.repeat(4000)));
+    await using opened = await openAddress(`${source.origin}/video`);
+    const { port } = new URL(opened.inputUrl);
+    expect((await fetched(opened.inputUrl, { path: opened.inputUrl })).status).toBe(200);
+    for (const past of [`${source.origin}/video`, 'http://127.0.0.2/a.ts', `${opened.inputUrl}x`.replace(port, '1')]) {
+      expect((await fetched(opened.inputUrl, { path: past })).status).toBe(404);
+    }
+    expect(source.requests).toHaveLength(1);
   });
 
   it('are fetched whole, since a part would not be known for one', async () => {

@@ -66,6 +66,8 @@ describe('the report of a live source', () => {
 });
 
 test('what ffmpeg complains of keeps no address, with or without credentials', () => {
-  const text = withoutAddresses("[error] rtsp://user:pa55@camera.example/live?key=1: refused\nRTMPS://host/app/key' x");
-  expect(text).toBe("[error] (address) refused\n(address)' x");
+  const text = withoutAddresses(
+    "[error] rtsp://user:pa'55@camera.example/live?key=1: refused\n'RTMPS://host/app/key' x",
+  );
+  expect(text).toBe("[error] (address) refused\n'(address) x");
 });

@@ -12,6 +12,7 @@ import {
 import { canServeRtsp, RtspCamera } from '../faults/fixtures/rtsp.ts';
 import { camera, freeUdpPort, httpServer, motionJpeg, RtmpCamera, Running } from '../faults/fixtures/sources.ts';
 import { loopbackGate } from '../support/loopback-gate.ts';
+import { openAddress } from './fixtures/http-source.ts';
 import { codeOf, isAlive, type MediaFolder, mediaFolder, pattern, rate } from './fixtures/media.ts';
 
 let folder: MediaFolder;
@@ -19,6 +20,8 @@ beforeAll(async () => {
   folder = await mediaFolder();
   const encode = '-c:v libx264 -preset ultrafast -tune zerolatency -g 5 -pix_fmt yuv420p';
   await folder.ffmpeg(`${pattern('320x180', 25, 2)} ${encode} -movflags +faststart {recording.mp4}`);
+  await folder.ffmpeg(`${pattern('320x180', 25, 2)} ${encode} {recording.mkv}`);
+  await folder.ffmpeg(`${pattern('320x180', 25, 2)} ${encode} -g 10 -f hls -hls_time 0.4 -hls_list_size 0 {list.m3u8}`);
   await folder.ffmpeg(`${pattern('320x180', 25, 1)} ${encode} -f mpegts {first.ts}`);
   await folder.ffmpeg(`${pattern('160x120', 25, 1)} ${encode} -f mpegts {second.ts}`);
   await folder.ffmpeg(`${pattern('320x180', 25, 1)} ${encode} {first.flv}`);
@@ -147,6 +150,26 @@ describe('a live source', () => {
     });
     await using endless = await open(`${motion.url}/video`);
     expect(await codeOf(read(endless))).toBe('SOURCE_UNREACHABLE');
+  });
+
+  test('that is a playlist plays through the relay, which ffmpeg takes for its proxy too', async () => {
+    await using server = await files();
+    await using opened = await openAddress(`${server.url}/list.m3u8`);
+    await using source = await openLiveSource(opened, options());
+    expect(await read(source)).toHaveLength(50);
+    await source.ended;
+    expect(opened.refusal).toBeUndefined();
+  });
+
+  test('that is a recording of a kind that may end anywhere does not end where it breaks off', async () => {
+    const bytes = await readFile(folder.file('recording.mkv'));
+    await using server = await httpServer((_, response) => {
+      response.writeHead(200, { 'content-length': bytes.byteLength });
+      response.write(bytes.subarray(0, bytes.byteLength / 2), () => response.destroy());
+    });
+    await using opened = await openAddress(`${server.url}/recording.mkv`);
+    await using recording = await openLiveSource(opened, options());
+    expect(await codeOf(read(recording))).toBe('SOURCE_UNREACHABLE');
   });
 
   test('that changes its size goes on in the size of its first picture, and says the new one', async () => {
