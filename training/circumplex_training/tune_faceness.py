@@ -40,11 +40,13 @@ def features(
     generator: torch.Generator | None = None,
     *,
     small: bool = False,
+    exact: bool = False,
 ) -> Tensor:
     """What the head reads of `rows`, augmented where there is a generator, and then as if seen from afar where they
-    shall be `small`: N C 6 6 in half precision."""
+    shall be `small`: N C 6 6. In half precision, unless they shall be `exact`: a threshold between the last few faces
+    in a thousand needs that."""
     parts = []
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=not exact):
         for some in tqdm(rows.split(256), mininterval=20, leave=False):
             transforms = pictures.transforms[some]
             if generator is not None:
@@ -54,7 +56,8 @@ def features(
                 grey = degrade(grey, generator)
                 if small:
                     grey = coarsened(grey, *SMALL_PIXELS, generator)
-            parts.append(network.faceness_features(grey.contiguous(memory_format=torch.channels_last)).bfloat16())
+            found = network.faceness_features(grey.contiguous(memory_format=torch.channels_last))
+            parts.append(found.float() if exact else found.bfloat16())
     return torch.cat(parts)
 
 
@@ -140,7 +143,7 @@ def main() -> None:
         ]
     )
     print(f"{len(faces)} views of faces, {len(others)} of others")
-    held = {"faces of val": features(network, val, torch.arange(len(val)))}
+    held = {"faces of val": features(network, val, torch.arange(len(val)), exact=True)}
     for kind in KINDS:
         rows = torch.from_numpy(np.flatnonzero(other_val.kind == kind))
         if len(rows):
@@ -148,7 +151,8 @@ def main() -> None:
             held[f"{kind}, small"] = features(network, other_val, rows, generator, small=True)
     print(json.dumps({"before": kept_shares(network.faceness, held)}))
     train_head(network.faceness, faces, others, epochs=options.epochs, rate=options.rate, seed=options.seed)
-    shift = torch.quantile(logits_of(network.faceness, plain[:own]), 1 - KEPT_SHARE)
+    unchanged = features(network, train, every[:own], exact=True)
+    shift = torch.quantile(logits_of(network.faceness, unchanged), 1 - KEPT_SHARE)
     with torch.no_grad():
         network.faceness.decide[-1].bias -= shift
     print(json.dumps({"after": kept_shares(network.faceness, held), "shift": round(shift.item(), 3)}))
