@@ -1,6 +1,6 @@
 import type { CropReading, FoundFace, RgbImage } from '../domain.ts';
 import { AppError, toAppError } from '../errors.ts';
-import { FairQueue, type ScriptLaunch, scriptLaunch } from '../flow/index.ts';
+import { FairQueue, type ScriptLaunch, scriptLaunch, settlesWithin } from '../flow/index.ts';
 import { Call, type OpenCall } from './call.ts';
 import { Crew, type IdleWorker } from './crew.ts';
 import { decide } from './dispatch.ts';
@@ -208,12 +208,7 @@ class Pool implements VisionPool {
     this.#turnAway('find', reason);
     this.#turnAway('read', reason);
     const limitMs = this.#options.closeTimeoutMs ?? 5_000;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, limitMs);
-    });
-    await Promise.race([Promise.all(this.#inFlight), late]);
-    clearTimeout(timer);
+    await settlesWithin(Promise.all(this.#inFlight), limitMs);
     for (const call of this.#calls) call.reject(reason);
     await this.#crew.close(limitMs);
     await Promise.all(this.#inFlight);

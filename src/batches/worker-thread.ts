@@ -1,7 +1,8 @@
+import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { CropReading, FoundFace, RgbImage } from '../domain.ts';
 import { AppError } from '../errors.ts';
-import type { ScriptLaunch } from '../flow/index.ts';
+import { type ScriptLaunch, settlesWithin } from '../flow/index.ts';
 import type { FromWorker, ToWorker, WorkerFacts, WorkerSetup } from './messages.ts';
 import { fromPortable } from './serve-jobs.ts';
 
@@ -86,7 +87,8 @@ export class WorkerThread {
       forgetStart(worker);
       worker.on('error', () => undefined);
       letEnd(worker);
-      await ended(worker, LOADS_MS);
+      // Not longer: one that hangs inside a driver shall not hang the server.
+      if (worker.threadId !== -1) await settlesWithin(once(worker, 'exit'), LOADS_MS);
       throw thrown;
     } finally {
       clearTimeout(timer);
@@ -141,12 +143,7 @@ export class WorkerThread {
   async close(limitMs: number): Promise<void> {
     if (this.#dead !== null) return;
     this.#send({ kind: 'close' });
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, limitMs);
-    });
-    await Promise.race([this.died, late]);
-    clearTimeout(timer);
+    await settlesWithin(this.died, limitMs);
     if (this.alive) this.kill('it did not close in time');
   }
 
@@ -216,17 +213,6 @@ function letEnd(worker: Worker): void {
   const timer = setTimeout(() => void worker.terminate(), HANGS_FOR_GOOD_MS);
   timer.unref();
   worker.once('exit', () => clearTimeout(timer));
-}
-
-/** Settles when the thread has ended, or after `limitMs`: one that hangs inside a driver shall not hang the server. */
-async function ended(worker: Worker, limitMs: number): Promise<void> {
-  if (worker.threadId === -1) return;
-  let timer: NodeJS.Timeout | undefined;
-  await new Promise<void>((resolve) => {
-    worker.once('exit', () => resolve());
-    timer = setTimeout(resolve, limitMs);
-  });
-  clearTimeout(timer);
 }
 
 /** By name: without one, Node's own listener goes as well, and with it every later message. */

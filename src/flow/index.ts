@@ -4,7 +4,7 @@ export { DropOldestBuffer, type Taken } from './drop-oldest-buffer.ts';
 export { endable } from './endable.ts';
 export { FairQueue, type FairQueueOptions, type FairQueueStatistics } from './fair-queue.ts';
 export { Histogram, type HistogramSnapshot, LATENCY_BOUNDS_MS } from './histogram.ts';
-export { type JoinedSignals, joinSignals } from './join-signals.ts';
+export { joinSignals } from './join-signals.ts';
 export { latestOf } from './latest-slot.ts';
 export { createLimiter, type Limiter } from './limiter.ts';
 export { orderedMap } from './ordered-map.ts';

@@ -1,5 +1,5 @@
 /** Several signals as one, for as long as somebody needs it. */
-export interface JoinedSignals extends Disposable {
+interface JoinedSignals extends Disposable {
   /** Fires with the reason of the first that does; never again once it is disposed of. */
   readonly signal: AbortSignal;
 }

@@ -97,7 +97,11 @@ export class FrameWriter implements AsyncDisposable {
       await new Promise<void>((resolve) => this.#forRoom.push(resolve));
     }
     this.#outside.delete(outsider);
-    if (outsider.refusedBy !== null) throw outsider.refusedBy;
+    if (outsider.refusedBy !== null) {
+      // It enters not, so no write of its own will tell whoever came behind it that it is their turn.
+      this.#wakeOutside();
+      throw outsider.refusedBy;
+    }
     if (this.#closed) throw new AppError('STORE_FAILED', 'The database is being closed; nothing more is written.');
     const rows = frames.reduce((sum, { faces }) => sum + 1 + faces.length, 0);
     this.#framesWaiting += frames.length;
@@ -112,7 +116,7 @@ export class FrameWriter implements AsyncDisposable {
   /** Resolves once everything that was accepted is written. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    for (const wake of this.#forRoom.splice(0)) wake();
+    this.#wakeOutside();
     await this.#running;
   }
 
@@ -183,6 +187,10 @@ export class FrameWriter implements AsyncDisposable {
 
   #leave(calls: readonly Append[]): void {
     this.#framesWaiting -= calls.reduce((sum, { frames }) => sum + frames.length, 0);
+    this.#wakeOutside();
+  }
+
+  #wakeOutside(): void {
     for (const wake of this.#forRoom.splice(0)) wake();
   }
 

@@ -98,34 +98,34 @@ def report(result: Evaluation, rounds: int = 1000) -> str:
                 low, high = metrics.bootstrap(function, prediction, target, rounds=rounds)
                 cells.append(f"{function(prediction, target):.3f} [{low:.3f}, {high:.3f}]")
             lines.append(f"| {metric} | {cells[0]} | {cells[1]} |")
-        lines += ["", *_baseline_lines(result, mark), "", *_uncertainty_lines(result, mark), ""]
+        lines += ["", _baseline(result, mark), "", _uncertainty(result, mark), ""]
     if result.clear.any():
         lines += _expression_lines(result, rounds)
     return "\n".join(lines) + "\n"
 
 
-def _baseline_lines(result: Evaluation, mark: str) -> list[str]:
+def _baseline(result: Evaluation, mark: str) -> str:
     """Whether the estimates of affect say more than those of the expressions do."""
     implied = affect_proxy(result.answers.expressions[result.rated]).astype(np.float64)
     valence, arousal = (metrics.ccc(implied[:, column], _columns(result, column)[1]) for column in range(2))
-    return [
+    return (
         f"For comparison, CCC{mark} of what the estimated expressions alone imply (probabilities times AffectNet's "
         f"class means): valence {valence:.3f}, arousal {arousal:.3f}."
-    ]
+    )
 
 
-def _uncertainty_lines(result: Evaluation, mark: str) -> list[str]:
+def _uncertainty(result: Evaluation, mark: str) -> str:
     """The one uncertainty of both axes against the errors of each."""
     error = np.abs(result.answers.affect[result.rated] - result.affect[result.rated]).astype(np.float64)  # N 2
     spread = result.answers.uncertainty[result.rated].astype(np.float64)
     of_spread, of_error = (np.sqrt(np.mean(values**2)) for values in (spread, error))
     valence, arousal = (error <= spread[:, None]).mean(axis=0)
-    return [
+    return (
         f"Uncertainty (one deviation, for both axes): root mean square {of_spread:.3f}, that of the error{mark} "
         f"{of_error:.3f}. The error lies within it for {valence:.1%} of valences and {arousal:.1%} of arousals (of "
         f"normal errors 68.3 % would). Its correlation with the mean absolute error is "
         f"{metrics.pcc(spread, error.mean(axis=1)):.3f}."
-    ]
+    )
 
 
 def _expression_lines(result: Evaluation, rounds: int) -> list[str]:
