@@ -7,6 +7,7 @@ import { decodeArguments } from './ffmpeg-arguments.ts';
 import { FrameClock } from './frame-clock.ts';
 import { type MediaExit, type MediaLimits, UNLIMITED } from './media-limits.ts';
 import { aborted, MediaProcess } from './media-process.ts';
+import { timesRunForward } from './packet-times.ts';
 import { gridOf, selectFilter, TICKS_PER_SECOND, toTicks } from './sampling.ts';
 import { firstTicks } from './side-pipe.ts';
 
@@ -114,7 +115,8 @@ export function openDecoder(path: string, options: DecoderOptions): Decoder {
 /**
  * Starts ffmpeg where the frames that are wanted begin. A resumed run gives the frames that an uninterrupted one would
  * have given: it seeks, looks whether the frame at `afterPtsSeconds` comes out first, and reads from the beginning where
- * it does not. `rereads`: what is read first was read, and complained of, by an earlier run.
+ * it does not, or where there may be two frames with that time. `rereads`: what is read first was read, and complained of,
+ * by an earlier run.
  */
 async function enter(
   path: string,
@@ -122,7 +124,8 @@ async function enter(
 ): Promise<{ readonly ffmpeg: MediaProcess; readonly rereads: boolean }> {
   const { afterPtsSeconds, media, signal } = options;
   const seekSeconds = (afterPtsSeconds ?? Number.NEGATIVE_INFINITY) - PRE_ROLL_SECONDS;
-  if (afterPtsSeconds !== undefined && seekSeconds > media.startSeconds) {
+  const isFar = afterPtsSeconds !== undefined && seekSeconds > media.startSeconds;
+  if (isFar && (await timesRunForward(path, options))) {
     const fromTicks = toTicks(afterPtsSeconds);
     const ffmpeg = await startFfmpeg(path, options, { seekSeconds, fromTicks });
     if ((await firstTicks(ffmpeg.side!)) === fromTicks) {

@@ -1,3 +1,4 @@
+import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decode, EVERY_FRAME, type MediaFolder, mediaFolder, pattern, rate } from './fixtures/media.ts';
 
@@ -38,6 +39,20 @@ describe('a resumed run gives the frames that an uninterrupted one gives', () =>
         expect(rest.frames.length).toBeGreaterThan(3);
         expect(rest.warnings).toEqual([]);
       }
+    }
+  });
+
+  it.each(['ts', 'mkv'])('also where recordings were joined (%s), before and behind the place', async (kind) => {
+    await folder.ffmpeg(`${source} ${h264} -g 30 {one.${kind}}`);
+    await folder.ffmpeg(`${pattern('160x90', 10, 40)} ${h264} -g 30 {two.${kind}}`);
+    const parts = await Promise.all(['one', 'two'].map((name) => readFile(folder.file(`${name}.${kind}`))));
+    const joined = folder.file(`joined.${kind}`);
+    await writeFile(joined, Buffer.concat(parts));
+    const whole = await decode(joined);
+    expect(whole.frames).toHaveLength(560);
+    for (const last of [140, 300]) {
+      const rest = await decode(joined, { afterPtsSeconds: whole.times[last]! });
+      expect(rest.frames).toEqual(whole.frames.slice(last + 1));
     }
   });
 
