@@ -39,10 +39,31 @@ export async function openBlazeFace(
   options: InferenceSession.SessionOptions,
 ): Promise<DetectorNetwork> {
   const { card, bytes } = await readFolder(folder);
-  const session = await InferenceSession.create(bytes, options);
   const size = card.input.size;
   const anchors = anchorCentres(size, card.anchors);
   const canvas = { width: size, height: size, rgb: new Uint8Array(size * size * 3) };
+  const session = await InferenceSession.create(bytes, options).catch((cause: unknown) => {
+    throw unusable(folder, `${card.file} cannot be loaded as ONNX`, cause);
+  });
+
+  async function run(): Promise<{ readonly scores: Float32Array; readonly boxes: Float32Array }> {
+    const feeds = { [card.input.name]: new Tensor('uint8', canvas.rgb, [1, size, size, 3]) };
+    const results = await session.run(feeds, [card.output.scores, card.output.boxes]);
+    const [scores, boxes] = [results[card.output.scores]!, results[card.output.boxes]!];
+    return { scores: scores.data as Float32Array, boxes: boxes.data as Float32Array };
+  }
+
+  try {
+    const { scores, boxes } = await run();
+    if (scores.length * 2 !== anchors.length || scores.length * NUMBERS_A_BOX !== boxes.length) {
+      throw new Error(
+        `it has ${scores.length} scores and ${boxes.length} numbers of boxes for ${anchors.length / 2} anchors`,
+      );
+    }
+  } catch (cause) {
+    await session.release();
+    throw unusable(folder, `${card.file} does not fit its card: ${reasonOf(cause)}`, cause);
+  }
   return {
     name: card.name,
     newTrackScore: card.thresholds.newTrack,
@@ -53,10 +74,7 @@ export async function openBlazeFace(
     inputSidePixels: size,
     async look(image, region) {
       const fit = letterbox(image, region, canvas);
-      const feeds = { [card.input.name]: new Tensor('uint8', canvas.rgb, [1, size, size, 3]) };
-      const results = await session.run(feeds);
-      const scores = results[card.output.scores]!.data as Float32Array;
-      const boxes = results[card.output.boxes]!.data as Float32Array;
+      const { scores, boxes } = await run();
       return decodeBlazeFace({ scores, boxes, anchors, minScore: card.thresholds.keepTrack }, { image, region, fit });
     },
     async [Symbol.asyncDispose]() {
@@ -72,9 +90,16 @@ async function readFolder(folder: string) {
     if (createHash('sha256').update(bytes).digest('hex') !== card.sha256) throw new Error('the sha256 differs');
     return { card, bytes };
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new AppError('ENGINE_UNAVAILABLE', `The face detector in ${folder} cannot be used: ${reason}`, { cause });
+    throw unusable(folder, reasonOf(cause), cause);
   }
+}
+
+function unusable(folder: string, reason: string, cause: unknown): AppError {
+  return new AppError('ENGINE_UNAVAILABLE', `The face detector in ${folder} cannot be used: ${reason}.`, { cause });
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
 }
 
 /** x and y of every anchor's centre, in pixels of the input, in the order of the network's outputs. */

@@ -2,7 +2,7 @@ import type { DetectedFace, RgbImage } from '../domain.ts';
 import { overlap } from './geometry.ts';
 import type { Region } from './letterbox.ts';
 import type { DetectorNetwork } from './network.ts';
-import { suppress } from './suppress.ts';
+import { suppress, withoutTwins } from './suppress.ts';
 
 /** Side of what is looked at again, in sides of the box. */
 const SURROUNDINGS = 3.5;
@@ -14,7 +14,7 @@ const MAX_LOOKS = 8;
 /**
  * Looks again, enlarged, at boxes that are doubtful (below `sureScore`) or small in the network's input, and takes box and
  * points from there. Best face first. Of more than 8 doubtful boxes the least likely are dropped; of more than 8 small ones
- * the last keep what the first look said.
+ * the last keep what the first look said. Two that turn out to be one face are one.
  *
  * The score becomes the mean of both looks, 0 for not found again, because BlazeFace alone gives true and wrong boxes
  * like scores. A face that fills the picture cannot be enlarged and stays as it is.
@@ -37,7 +37,7 @@ export async function secondLook(
     const again = await lookAgain(network, image, face);
     if (again.score >= network.keepTrackScore) settled.push(again);
   }
-  return settled.sort((a, b) => b.score - a.score);
+  return withoutTwins(settled, network.maxOverlap);
 }
 
 async function lookAgain(network: DetectorNetwork, image: RgbImage, face: DetectedFace): Promise<DetectedFace> {

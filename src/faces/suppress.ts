@@ -23,6 +23,18 @@ export function suppress(candidates: readonly DetectedFace[], maxOverlap: number
   return faces;
 }
 
+/**
+ * Of faces that overlap by more than `maxOverlap` the best alone, as it is: what {@link suppress} blended may have moved
+ * onto another face, and so may what was looked for again. Best face first.
+ */
+export function withoutTwins(faces: readonly DetectedFace[], maxOverlap: number): DetectedFace[] {
+  const kept: DetectedFace[] = [];
+  for (const face of [...faces].sort((a, b) => b.score - a.score)) {
+    if (kept.every((better) => overlap(face.box, better.box) <= maxOverlap)) kept.push(face);
+  }
+  return kept;
+}
+
 function blend(faces: readonly DetectedFace[]): Omit<DetectedFace, 'score'> {
   const total = faces.reduce((sum, { score }) => sum + score, 0);
   const mean = (pick: (face: DetectedFace) => number): number =>

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Box } from '../../src/domain.ts';
+import type { Box, DetectedFace } from '../../src/domain.ts';
 import { alignFace, fitSimilarity } from '../../src/faces/align.ts';
 import { assign } from '../../src/faces/assignment.ts';
 import { anchorCentres, decodeBlazeFace } from '../../src/faces/blazeface.ts';
 import { clipToPicture, isPartOf, mapLandmarks, overlap } from '../../src/faces/geometry.ts';
 import { letterbox } from '../../src/faces/letterbox.ts';
 import { isPlausible } from '../../src/faces/plausible.ts';
-import { suppress } from '../../src/faces/suppress.ts';
+import { suppress, withoutTwins } from '../../src/faces/suppress.ts';
 import { tilesOf } from '../../src/faces/tiles.ts';
 import { decodeYuNet } from '../../src/faces/yunet.ts';
 import { faceAt } from './support.ts';
@@ -81,16 +81,34 @@ describe('plausibility', () => {
 });
 
 describe('suppression', () => {
-  test('what remains does not overlap, and the best score is kept', () => {
-    const faces = fc.array(fc.tuple(box, unit(0.1, 1)), { minLength: 1, maxLength: 20 });
+  const crowd = fc.array(fc.tuple(box, unit(0.1, 1)), { minLength: 1, maxLength: 20 });
+
+  test('every face is near one of the best ones, which stay apart, and the best comes first', () => {
     fc.assert(
-      fc.property(faces, (pairs) => {
+      fc.property(crowd, (pairs) => {
         const candidates = pairs.map(([where, score]) => faceAt(where, score));
         const kept = suppress(candidates, 0.3);
-        expect(kept.length).toBeLessThanOrEqual(candidates.length);
-        expect(kept[0]!.score).toBe(Math.max(...candidates.map(({ score }) => score)));
+        const scores = kept.map(({ score }) => score);
+        expect(scores).toEqual([...scores].sort((a, b) => b - a));
+        const best: DetectedFace[] = [];
+        for (const one of [...candidates].sort((a, b) => b.score - a.score))
+          if (best.every((better) => overlap(one.box, better.box) <= 0.3)) best.push(one);
+        expect(scores).toEqual(best.map(({ score }) => score));
+      }),
+    );
+  });
+
+  test('without twins no two faces overlap, and each that went was beside a better one', () => {
+    fc.assert(
+      fc.property(crowd, (pairs) => {
+        const faces = pairs.map(([where, score]) => faceAt(where, score));
+        const kept = withoutTwins(faces, 0.3);
         for (const [index, face] of kept.entries())
-          expect(face.score).toBeLessThanOrEqual(kept[Math.max(0, index - 1)]!.score);
+          for (const other of kept.slice(index + 1)) expect(overlap(face.box, other.box)).toBeLessThanOrEqual(0.3);
+        for (const face of faces)
+          expect(
+            kept.some((one) => one === face || (one.score >= face.score && overlap(one.box, face.box) > 0.3)),
+          ).toBe(true);
       }),
     );
   });
@@ -214,10 +232,47 @@ describe('letterboxing', () => {
         expect(values.has(100)).toBe(true);
         const right = offsetX + Math.round(width * scale);
         const bottom = offsetY + Math.round(height * scale);
-        expect(Math.max(right, bottom)).toBeLessThanOrEqual(33);
+        expect(Math.max(right, bottom)).toBeLessThanOrEqual(32);
       }),
     );
   });
+});
+
+test('letterboxing puts each pixel of a region where its scale and offsets say', () => {
+  const [width, height] = [90, 70];
+  const level = (x: number, y: number): number => 5 + 2 * x + y;
+  const rgb = Uint8Array.from({ length: width * height * 3 }, (_, index) => {
+    const pixel = Math.floor(index / 3);
+    return level(pixel % width, Math.floor(pixel / width));
+  });
+  const size = fc.integer({ min: 8, max: 60 });
+  fc.assert(
+    fc.property(size, size, unit(0, 1), unit(0, 1), (regionWidth, regionHeight, x, y) => {
+      const left = Math.floor(x * (width - regionWidth));
+      const top = Math.floor(y * (height - regionHeight));
+      const canvas = { width: 32, height: 32, rgb: new Uint8Array(32 * 32 * 3) };
+      const region = { left, top, width: regionWidth, height: regionHeight };
+      const { scale, offsetX, offsetY } = letterbox({ width, height, rgb }, region, canvas);
+      // Away from the edges, where the picture ends.
+      const margin = 2 / scale + 1;
+      for (const [shareX, shareY] of [
+        [0.5, 0.5],
+        [0, 0],
+        [1, 0.3],
+      ] as const) {
+        const atX = margin + shareX * (regionWidth - 2 * margin);
+        const atY = margin + shareY * (regionHeight - 2 * margin);
+        if (atX < margin || atY < margin) continue;
+        const column = Math.floor(offsetX + scale * atX);
+        const row = Math.floor(offsetY + scale * atY);
+        // The middle of that pixel of the canvas, back in the picture; a level is that of a pixel's middle.
+        const sourceX = left + (column + 0.5 - offsetX) / scale - 0.5;
+        const sourceY = top + (row + 0.5 - offsetY) / scale - 0.5;
+        const found = canvas.rgb[(row * 32 + column) * 3]!;
+        expect(Math.abs(found - level(sourceX, sourceY))).toBeLessThan(3 * Math.max(1, 0.6 / scale));
+      }
+    }),
+  );
 });
 
 describe('tiles', () => {

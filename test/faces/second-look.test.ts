@@ -72,6 +72,18 @@ describe('the second look', () => {
     expect(face!.score).toBeCloseTo(0.9, 9);
   });
 
+  test('makes one face of two boxes that find the same one', async () => {
+    const face = faceAt({ x: 0.4, y: 0.4, width: 0.1, height: 0.1 }, 0.95);
+    const beside = (x: number, score: number) => faceAt({ ...face.box, x }, score);
+    const [kept, ...others] = await secondLook(
+      network(() => [face]),
+      IMAGE,
+      [beside(0.35, 0.75), beside(0.45, 0.74)],
+    );
+    expect(others).toEqual([]);
+    expect(kept!.score).toBeCloseTo(0.85, 9);
+  });
+
   test('leaves a doubtful face alone that fills the picture: there is nothing to enlarge', async () => {
     const filling = faceAt({ x: 0.1, y: 0.1, width: 0.8, height: 0.8 }, 0.6);
     const net = network(() => []);
@@ -80,13 +92,17 @@ describe('the second look', () => {
   });
 
   test('is bounded: of many doubtful faces the least likely go, of many small ones the last stay as they were', async () => {
-    const doubtful = Array.from({ length: 30 }, (_, index) => large(0.79 - index / 1000));
+    const places = Array.from({ length: 30 }, (_, index) => ({
+      x: 0.15 * (index % 6),
+      y: 0.2 + 0.15 * Math.floor(index / 6),
+    }));
+    const doubtful = places.map((place, index) => faceAt({ ...place, width: 0.12, height: 0.12 }, 0.79 - index / 1000));
     const sure = Array.from({ length: 18 }, (_, index) => small(0.1 + index / 25, 0.95));
-    const net = network(({ left, width }) => [small((left + width / 2) / 1000 - 0.025, 0.95), large(0.79)]);
+    const net = network(({ left, width }) => [small((left + width / 2) / 1000 - 0.025, 0.95), ...doubtful]);
     const faces = await secondLook(net, IMAGE, [...sure, ...doubtful]);
     expect(net.looks).toHaveLength(16);
     expect(faces.filter(({ box }) => box.width < 0.1)).toHaveLength(18);
-    expect(faces.filter(({ box }) => box.width > 0.1)).toHaveLength(8);
+    expect(faces.filter(({ box }) => box.width > 0.1)).toEqual(doubtful.slice(0, 8));
     expect(faces.map(({ score }) => score)).toEqual(faces.map(({ score }) => score).sort((a, b) => b - a));
   });
 });
