@@ -47,8 +47,9 @@ export async function openVision(config: Config, { log, signal }: StartOptions):
     onTrouble: (error) => log.error({ err: error }, 'an inference worker failed'),
     ...(signal === undefined ? {} : { signal }),
   });
+  const { provider, refusals } = vision.facts;
+  if (refusals.length > 0) log.info({ provider, refusals }, 'ENGINE_PROVIDER=auto could not use what it prefers');
   if (config.engine === 'tensorflow' && !vision.facts.usesGraphicsCard) {
-    const { provider } = vision.facts;
     log.warn(
       { provider },
       'ENGINE=tensorflow runs in WebAssembly here: a quarter of the faces a second of ENGINE=onnxruntime, or fewer',

@@ -26,6 +26,7 @@ async function openNetworks(setup: WorkerSetup): Promise<WorkerNetworks> {
   return {
     facts: {
       provider: engine?.provider ?? 'cpu',
+      refusals: engine?.refusals ?? [],
       usesGraphicsCard: engine?.usesGraphicsCard ?? false,
       modelName: card.name,
       modelVersion: card.version,

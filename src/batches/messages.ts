@@ -24,6 +24,8 @@ export type JobKind = 'find' | 'read';
 export interface WorkerFacts {
   /** Provider of the affect model; `cpu` where the worker does not read. */
   readonly provider: string;
+  /** Why the providers that `auto` would have preferred cannot be used, a sentence each. */
+  readonly refusals: readonly string[];
   /** Whether the affect model runs on a graphics card, which one worker alone should use. */
   readonly usesGraphicsCard: boolean;
   readonly modelName: string;

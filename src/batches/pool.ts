@@ -89,7 +89,7 @@ type Job =
   | { readonly kind: 'find'; readonly items: readonly FindItem[]; readonly attempt: number }
   | { readonly kind: 'read'; readonly items: readonly ReadItem[]; readonly attempt: number };
 
-/** A worker's death costs one more try; a job that kills twice is taken to be the reason. */
+/** A failure costs one more try, of each call alone; one that fails twice is taken to be the reason. */
 const MAX_ATTEMPTS = 2;
 
 /** Starts the workers and resolves when all are ready. Errors: ENGINE_UNAVAILABLE, ABORTED; nothing runs on then. */
@@ -114,7 +114,7 @@ class Pool implements VisionPool {
   readonly #finds: FairQueue<FindItem>;
   readonly #reads: FairQueue<ReadItem>;
   readonly #counters: Counters;
-  /** Jobs whose worker died; at most one for each worker, because each came from a worker's hands. */
+  /** What failed once: a job for each worker at most, because each came from a worker's hands, or its calls one by one. */
   readonly #retries: Job[] = [];
   readonly #inFlight = new Set<Promise<void>>();
   /** Calls that are not settled, for the end. */
@@ -164,6 +164,7 @@ class Pool implements VisionPool {
     call.left.addEventListener('abort', () => this.#reads.remove(key, (item) => item.call === call), { once: true });
     await this.#enter(call, async () => {
       for (const [index, crop] of crops.entries()) {
+        if (call.settled) return;
         const deliver = (reading: CropReading): void => {
           readings[index] = reading;
           missing -= 1;
@@ -173,6 +174,8 @@ class Pool implements VisionPool {
         if (!this.#reads.offer(key, item)) {
           this.#schedule();
           await this.#reads.put(key, item, call.left);
+          // The call may have failed in the moment between the room that became free and now.
+          if (call.settled) this.#reads.remove(key, (other) => other === item);
         }
       }
     });
@@ -309,13 +312,19 @@ class Pool implements VisionPool {
       this.#counters.worked(job.kind, performance.now() - beganAtMs);
       this.#crew.proved(thread);
     } catch (thrown) {
-      if (!(thrown instanceof WorkerDied)) {
-        this.#fail(job, asJobError(thrown));
-      } else if (this.#closed !== null) {
+      const died = thrown instanceof WorkerDied;
+      const calls = callsOf(job);
+      if (this.#closed !== null && died) {
         this.#fail(job, closed());
-      } else if (job.attempt < MAX_ATTEMPTS) {
-        this.#counters.retries += 1;
-        this.#retries.push({ ...job, attempt: job.attempt + 1 });
+      } else if (
+        job.attempt < MAX_ATTEMPTS &&
+        (died || (calls.length > 1 && asJobError(thrown).code === 'WORKER_FAILED'))
+      ) {
+        // One stream's picture must not cost another's: the reason is in one of the calls, and the others can do without it.
+        this.#counters.retries += calls.length;
+        this.#retries.push(...calls);
+      } else if (!died) {
+        this.#fail(job, asJobError(thrown));
       } else {
         const what = job.kind === 'find' ? 'a picture' : `a batch of ${job.items.length} faces`;
         const message = `The worker threads ended twice over ${what}; it was left out. The log has the causes.`;
@@ -363,6 +372,15 @@ class Pool implements VisionPool {
       this.#fail(job, reason);
     }
   }
+}
+
+/** The jobs that a job falls into when each call is tried alone. */
+function callsOf(job: Job): Job[] {
+  const attempt = job.attempt + 1;
+  if (job.kind === 'find') return [{ ...job, attempt }];
+  const ofCall = new Map<OpenCall, ReadItem[]>();
+  for (const item of job.items) ofCall.set(item.call, [...(ofCall.get(item.call) ?? []), item]);
+  return [...ofCall.values()].map((items) => ({ kind: 'read', items, attempt }));
 }
 
 function asJobError(thrown: unknown): AppError {

@@ -33,9 +33,17 @@ interface OpenJob {
 const HANGS_FOR_GOOD_MS = 60_000;
 /** What a start that failed waits for its thread: a process that ends meanwhile terminates it. */
 const LOADS_MS = 5000;
+/**
+ * onnxruntime 1.30 searches /proc/self/cmdline by a recursion with the length of it: with the 4 MB of a thread of its own
+ * 15 kB of arguments (a few hundred file names) end the process; this is enough for 1.3 MB. Address space alone: what is
+ * not used costs nothing.
+ */
+const STACK_MEGABYTES = 512;
 const MEBIBYTE = 1024 * 1024;
 /** More than a video frame of 1280 pixels a side needs (5 MiB); a huge still picture's memory is not kept. */
 const KEPT_BYTES = 16 * MEBIBYTE;
+/** Not sooner: pictures and crops take turns, and memory that is shared comes back only when both threads have collected. */
+const SMALL_JOBS_UNTIL_LET_GO = 64;
 
 /**
  * One started worker thread, from its first message to its end. It takes one job at a time.
@@ -51,6 +59,7 @@ export class WorkerThread {
   readonly #options: WorkerThreadOptions;
   #reportDeath!: (reason: WorkerDied) => void;
   #memory = new Uint8Array(new SharedArrayBuffer(0));
+  #smallJobs = 0;
   #job: OpenJob | null = null;
   #lastJobId = 0;
   #dead: WorkerDied | null = null;
@@ -59,7 +68,8 @@ export class WorkerThread {
   static async start(options: WorkerThreadOptions): Promise<WorkerThread> {
     const { signal, script, setup } = options;
     if (signal?.aborted === true) throw startAborted(signal);
-    const worker = new Worker(script.url, { execArgv: script.execArgv, workerData: setup });
+    const resourceLimits = { stackSizeMb: STACK_MEGABYTES };
+    const worker = new Worker(script.url, { execArgv: script.execArgv, workerData: setup, resourceLimits });
     let timer: NodeJS.Timeout | undefined;
     let abort: (() => void) | undefined;
     try {
@@ -160,7 +170,8 @@ export class WorkerThread {
 
   #reserve(bytes: number): Uint8Array {
     const held = this.#memory.length;
-    if (held < bytes || (held > KEPT_BYTES && bytes <= KEPT_BYTES)) {
+    this.#smallJobs = bytes <= KEPT_BYTES ? this.#smallJobs + 1 : 0;
+    if (held < bytes || (held > KEPT_BYTES && this.#smallJobs >= SMALL_JOBS_UNTIL_LET_GO)) {
       const memory = new SharedArrayBuffer(Math.ceil(bytes / MEBIBYTE) * MEBIBYTE);
       this.#memory = new Uint8Array(memory);
       this.#send({ kind: 'memory', memory });

@@ -42,6 +42,8 @@ const cardSchema = z.object({
     input: z.literal('gradient'),
     affect: z.tuple([signed, signed]),
     expressions: z.array(share).length(EXPRESSIONS.length),
+    uncertainty: z.number().nonnegative().optional(),
+    faceness: share.optional(),
     tolerance: z.number().positive().max(0.05),
   }),
 });

@@ -1,7 +1,14 @@
 import type { CropReading } from '../domain.ts';
 import { AppError } from '../errors.ts';
 import { type ModelCard, readModelFile } from './card.ts';
-import { chooseProvider, type EngineName, type Provider, type ProviderChoice, usesGraphicsCard } from './providers.ts';
+import {
+  type ChosenProvider,
+  chooseProvider,
+  type EngineName,
+  type Provider,
+  type ProviderChoice,
+  usesGraphicsCard,
+} from './providers.ts';
 import { toReadings } from './readings.ts';
 import { checkNumbers } from './self-check.ts';
 import { type AffectSession, openSession } from './session.ts';
@@ -9,6 +16,8 @@ import { type AffectSession, openSession } from './session.ts';
 /** A network that is ready to read faces. It computes on the calling thread and blocks it for the time of a run. */
 export interface Engine extends AsyncDisposable {
   readonly provider: Provider;
+  /** Why the providers that `auto` would have preferred cannot be used, a sentence each. */
+  readonly refusals: readonly string[];
   /** Whether it computes on a graphics card, which should have one owner. */
   readonly usesGraphicsCard: boolean;
   /**
@@ -39,7 +48,8 @@ export interface EngineOptions {
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const { card, folder, signal, threads = 1, engine = 'onnxruntime' } = options;
   const model = await readModelFile(folder, card);
-  const provider = await chooseProvider(options.provider, { engine, folder, signal });
+  const chosen = await chooseProvider(options.provider, { engine, folder, signal });
+  const { provider } = chosen;
   let session: AffectSession | undefined;
   try {
     session = await openSession({ model, card, provider, threads });
@@ -53,16 +63,17 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       { cause: thrown },
     );
   }
-  return engineOn(session, card, provider);
+  return engineOn(session, card, chosen);
 }
 
-function engineOn(session: AffectSession, card: ModelCard, provider: Provider): Engine {
+function engineOn(session: AffectSession, card: ModelCard, { provider, refusals }: ChosenProvider): Engine {
   const cropBytes = card.input.size * card.input.size * 3;
   // Neither library takes shared memory. One block, used again and again, spares a third of a megabyte per batch of garbage.
   let input = new Uint8Array(0);
   let ended: Promise<void> | undefined;
   return {
     provider,
+    refusals,
     usesGraphicsCard: usesGraphicsCard(provider),
     async infer(crops, count) {
       if (crops.length !== count * cropBytes) {

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { AppError } from '../errors.ts';
-import { scriptLaunch } from '../flow/index.ts';
+import { joinSignals, scriptLaunch } from '../flow/index.ts';
 
 /**
  * What can run the network, by engine, the one to be preferred first. The last one is there on every machine. Names say
@@ -73,6 +73,12 @@ export async function probeProvider(
   }
 }
 
+export interface ChosenProvider {
+  readonly provider: Provider;
+  /** Why those that `auto` would have preferred cannot be used, a sentence each. */
+  readonly refusals: readonly string[];
+}
+
 /**
  * The provider to use: the asked one, or for `auto` the first of the engine's {@link PROVIDERS} that works. What runs on
  * the processor is taken without a try in a child: it is always there, and the engine checks its numbers anyway.
@@ -81,15 +87,10 @@ export async function probeProvider(
 export async function chooseProvider(
   choice: ProviderChoice,
   options: { readonly engine: EngineName; readonly folder: string; readonly signal?: AbortSignal | undefined },
-): Promise<Provider> {
+): Promise<ChosenProvider> {
   const providers: readonly Provider[] = PROVIDERS[options.engine];
   const onProcessor = providers.at(-1)!;
-  if (choice === 'auto') {
-    const results = await Promise.all(
-      providers.filter(usesGraphicsCard).map((provider) => probeProvider(provider, options)),
-    );
-    return results.find((result) => result.usable)?.provider ?? onProcessor;
-  }
+  if (choice === 'auto') return firstUsable(providers.filter(usesGraphicsCard), onProcessor, options);
   const asked = options.engine === 'tensorflow' ? (TENSORFLOW_NAMES[choice] ?? choice) : choice;
   if (!providers.includes(asked)) {
     throw new AppError(
@@ -97,13 +98,37 @@ export async function chooseProvider(
       `The engine ${options.engine} has no provider ${choice}. Set ENGINE_PROVIDER to auto, cpu or cuda, or choose another ENGINE.`,
     );
   }
-  if (asked === onProcessor) return asked;
+  if (asked === onProcessor) return { provider: asked, refusals: [] };
   const result = await probeProvider(asked, options);
-  if (result.usable) return asked;
+  if (result.usable) return { provider: asked, refusals: [] };
   throw new AppError(
     'ENGINE_UNAVAILABLE',
     `The provider ${asked} cannot be used: ${result.reason}. ${ADVICE[asked] ?? ''} Or set ENGINE_PROVIDER to auto or cpu.`,
   );
+}
+
+/** Tries all at once, and waits for none behind the first that works. */
+async function firstUsable(
+  preferred: readonly Provider[],
+  otherwise: Provider,
+  { folder, signal }: { readonly folder: string; readonly signal?: AbortSignal | undefined },
+): Promise<ChosenProvider> {
+  const chosen = new AbortController();
+  using joined = joinSignals(signal === undefined ? [chosen.signal] : [chosen.signal, signal]);
+  const tries = preferred.map((provider) => probeProvider(provider, { folder, signal: joined.signal }));
+  // Those that nobody waits for end with the signal.
+  for (const one of tries) one.catch(() => undefined);
+  const refusals: string[] = [];
+  try {
+    for (const one of tries) {
+      const result = await one;
+      if (result.usable) return { provider: result.provider, refusals };
+      refusals.push(`${result.provider}: ${result.reason}`);
+    }
+    return { provider: otherwise, refusals };
+  } finally {
+    chosen.abort();
+  }
 }
 
 /** Whoever sets ENGINE_PROVIDER names a device, whatever the engine calls it. */

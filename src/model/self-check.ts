@@ -1,3 +1,4 @@
+import type { CropReading } from '../domain.ts';
 import { AppError } from '../errors.ts';
 import type { ModelCard } from './card.ts';
 import { toReadings } from './readings.ts';
@@ -17,24 +18,37 @@ export function gradientCrop(sizePixels: number): Uint8Array {
 /**
  * Compares what the session says of the known picture with what the card remembers. A device that is present can still
  * compute wrongly (a driver, a missing operator, half precision), and nothing else would notice. The picture runs alone
- * and in a batch of two, so that a network that mixes up its batch is found as well.
+ * and behind its negative, which runs alone as well, so that a network that mixes up its batch is found too.
  * Errors: ENGINE_UNAVAILABLE, with the largest deviation.
  */
 export async function checkNumbers(session: AffectSession, card: ModelCard): Promise<void> {
-  const crop = gradientCrop(card.input.size);
-  const pair = new Uint8Array(crop.length * 2);
-  pair.set(crop);
-  pair.set(crop, crop.length);
-  const readings = [...toReadings(await session.run(crop, 1), 1), ...toReadings(await session.run(pair, 2), 2)];
-  const expected = [...card.selfCheck.affect, ...card.selfCheck.expressions];
-  const deviations = readings.flatMap(({ affect, expressions }) =>
-    [affect.valence, affect.arousal, ...expressions].map((value, index) => Math.abs(value - expected[index]!)),
-  );
-  const largest = Math.max(...deviations);
+  const known = gradientCrop(card.input.size);
+  const negative = known.map((level) => 255 - level);
+  const [knownAlone, negativeAlone] = [await read(session, known), await read(session, negative)];
+  const [negativeFirst, knownSecond] = await read(session, negative, known);
+  const expected = [knownAlone[0]!, knownSecond!].flatMap((reading) => deviationsFromCard(reading, card));
+  const inBatch = numbersOf(negativeFirst!).map((value, index) => value - numbersOf(negativeAlone[0]!)[index]!);
+  const largest = Math.max(...[...expected, ...inBatch].map(Math.abs));
   if (largest <= card.selfCheck.tolerance) return;
   throw new AppError(
     'ENGINE_UNAVAILABLE',
     `The self-check of the model ${card.name} ${card.version} failed: its numbers are off by ${largest.toPrecision(2)}, ` +
       `allowed are ${card.selfCheck.tolerance}. Use another ENGINE_PROVIDER (cpu is exact), or fetch the model again.`,
   );
+}
+
+async function read(session: AffectSession, ...crops: readonly Uint8Array[]): Promise<CropReading[]> {
+  const raw = await session.run(new Uint8Array(Buffer.concat(crops)), crops.length);
+  return toReadings(raw, crops.length);
+}
+
+function numbersOf({ affect, expressions, uncertainty, faceness }: CropReading): number[] {
+  return [affect.valence, affect.arousal, uncertainty, faceness, ...expressions];
+}
+
+/** Older cards do not remember uncertainty and faceness. */
+function deviationsFromCard(reading: CropReading, { selfCheck }: ModelCard): number[] {
+  const { affect, expressions, uncertainty = reading.uncertainty, faceness = reading.faceness } = selfCheck;
+  const expected = [...affect, uncertainty, faceness, ...expressions];
+  return numbersOf(reading).map((value, index) => value - expected[index]!);
 }

@@ -1,6 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, test, vi } from 'vitest';
 import { writeTinyModel } from '../model/fixtures/tiny-model.ts';
 import { crop, makeTestModel, openPool, picture, redOf, type TestModel } from './fixtures/open-pool.ts';
 import { ORDERS } from './fixtures/orders.ts';
@@ -51,6 +51,15 @@ describe('a worker that dies', () => {
     expect(pool.statistics()).toMatchObject({ retries: 1, failures: 1 });
   });
 
+  it('twice over one stream, and others in its batch get their readings', async () => {
+    await using pool = await openPool(model, { workers: 2 });
+    const poison = pool.readFaces('bad stream', [crop(1, ORDERS.die)]);
+    const good = pool.readFaces('good stream', [crop(70), crop(90)]);
+    await expect(poison).rejects.toMatchObject({ code: 'WORKER_FAILED' });
+    expect((await good).map(redOf)).toEqual([70, 90]);
+    expect(pool.statistics()).toMatchObject({ retries: 2, failures: 1 });
+  });
+
   it('by an uncaught error counts as dead', async () => {
     const troubles: Error[] = [];
     await using pool = await openPool(model, { onTrouble: (error) => troubles.push(error) });
@@ -87,6 +96,16 @@ describe('a job that fails without harm to its worker', () => {
     await expect(pool.readFaces('stream', [crop(2)])).resolves.toHaveLength(1);
     expect(pool.statistics()).toMatchObject({ failures: 2, retries: 0, restarts: 0 });
   });
+});
+
+test('numbers that are not finite cost the stream that they belong to alone', async () => {
+  await using pool = await openPool(model);
+  const white = new Uint8Array(crop(0).length).fill(255);
+  const bad = pool.readFaces('bad stream', [white]);
+  const good = pool.readFaces('good stream', [crop(70)]);
+  await expect(bad).rejects.toMatchObject({ code: 'WORKER_FAILED' });
+  expect(redOf((await good)[0]!)).toBe(70);
+  expect(pool.statistics()).toMatchObject({ failures: 1, restarts: 0 });
 });
 
 describe('a start that cannot succeed', () => {

@@ -192,6 +192,21 @@ describe('leaving', () => {
     });
   });
 
+  it('leaves nothing of a call behind that was still waiting for room', async () => {
+    await using own = await openPool(model, { maxReadsQueuedPerKey: 4 });
+    const busy = own.findFaces('picture', picture(1, ORDERS.dawdle));
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    const controller = new AbortController();
+    const crops = Array.from({ length: 12 }, (_, red) => crop(red));
+    const left = own.readFaces('stream', crops, controller.signal);
+    await vi.waitFor(() => expect(own.statistics().read).toMatchObject({ queued: 4, waiting: 1 }), { interval: 1 });
+    controller.abort();
+    await expect(left).rejects.toMatchObject({ code: 'ABORTED' });
+    await busy;
+    expect(own.statistics()).toMatchObject({ read: { queued: 0, waiting: 0 }, facesRead: 0 });
+    expect(own.statistics().batchSizes).toEqual([0, 0, 0, 0]);
+  });
+
   it('drops the result of what is in flight, and keeps the worker', async () => {
     const counts = await countsOf(pool, async () => {
       const controller = new AbortController();

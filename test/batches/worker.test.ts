@@ -1,6 +1,6 @@
 /** The program's own workers: real detector, real model, real photograph. */
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { createVisionPool, type VisionPool } from '../../src/batches/index.ts';
 import type { RgbImage } from '../../src/domain.ts';
 
@@ -70,6 +70,22 @@ describe('the workers of the program', () => {
     // The pictures alone are 200 MB; a leak of them, of crops or of batches would show.
     expect(process.memoryUsage().rss - before).toBeLessThan(80e6);
   });
+});
+
+test('large pictures and crops in turn keep the memory where it is', async () => {
+  // 20 MB, and no face in it: the search costs little.
+  const large = { width: 2600, height: 2600, rgb: new Uint8Array(2600 * 2600 * 3) };
+  const crop = new Uint8Array(pool.facts.cropSizePixels ** 2 * 3);
+  const inTurn = async (rounds: number): Promise<void> => {
+    for (let round = 0; round < rounds; round += 1) {
+      await pool.findFaces('large', large);
+      await pool.readFaces('large', [crop]);
+    }
+  };
+  await inTurn(4);
+  const before = process.memoryUsage().rss;
+  await inTurn(20);
+  expect(process.memoryUsage().rss - before).toBeLessThan(150e6);
 });
 
 describe('workers of the program whose jobs take too long', () => {

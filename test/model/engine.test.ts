@@ -91,6 +91,36 @@ describe('createEngine', () => {
     });
   });
 
+  it('rejects a model that mixes up the crops of a batch', async () => {
+    await writeTinyModel(folder, { model: encodeOnnx(tinyNetwork({ mixed: true })) });
+    await expect(open()).rejects.toMatchObject({
+      code: 'ENGINE_UNAVAILABLE',
+      message: expect.stringContaining('self-check'),
+    });
+  });
+
+  it.each(['uncertainty', 'faceness'])(
+    'rejects a model whose %s differs from its card, where that says it',
+    async (name) => {
+      const model = encodeOnnx(tinyNetwork({ faceness: true }));
+      const { selfCheck } = tinyCard(model);
+      const outputs = {
+        affect: 'affect',
+        expressions: 'expressions',
+        uncertainty: 'uncertainty',
+        faceness: 'faceness',
+      };
+      const wrong = { ...(selfCheck as object), [name]: 0.9 };
+      await writeTinyModel(folder, { model, card: { outputs, selfCheck: wrong } });
+      await expect(open()).rejects.toMatchObject({
+        code: 'ENGINE_UNAVAILABLE',
+        message: expect.stringContaining('self-check'),
+      });
+      await writeTinyModel(folder, { model, card: { outputs } });
+      await using _engine = await open();
+    },
+  );
+
   it.each([
     ['another input size', { size: 20 }, '[batch, 16, 16, 3]'],
     ['a fixed batch', { batch: 1 }, 'a batch of any length'],

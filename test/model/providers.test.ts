@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { AppError } from '../../src/errors.ts';
 import { readModelCard } from '../../src/model/card.ts';
 import { createEngine } from '../../src/model/engine.ts';
 import { chooseProvider, PROVIDERS, probeProvider } from '../../src/model/providers.ts';
@@ -72,7 +73,7 @@ describe('chooseProvider', () => {
       const chosen = await chooseProvider(provider, { engine: 'onnxruntime', folder }).catch(
         (thrown: unknown) => thrown,
       );
-      if (chosen === provider) return;
+      if (!(chosen instanceof AppError)) return expect(chosen).toEqual({ provider, refusals: [] });
       expect(chosen).toMatchObject({
         code: 'ENGINE_UNAVAILABLE',
         message: expect.stringMatching(new RegExp(`${provider} cannot be used: .+ENGINE_PROVIDER to auto or cpu`)),
@@ -83,16 +84,23 @@ describe('chooseProvider', () => {
   it('takes the graphics card for tensorflow where it has one, else the processor', async () => {
     const gpu = await probeProvider('tensorflow-gpu', { folder });
     const chosen = await chooseProvider('auto', { engine: 'tensorflow', folder });
-    expect(chosen).toBe(gpu.usable ? 'tensorflow-gpu' : 'tensorflow-wasm');
+    expect(chosen).toEqual(
+      gpu.usable
+        ? { provider: 'tensorflow-gpu', refusals: [] }
+        : { provider: 'tensorflow-wasm', refusals: [`tensorflow-gpu: ${gpu.reason}`] },
+    );
   });
 
   it.each(['cpu', 'tensorflow-wasm'] as const)('takes %s for tensorflow without a try', async (choice) => {
-    expect(await chooseProvider(choice, { engine: 'tensorflow', folder: 'nowhere' })).toBe('tensorflow-wasm');
+    expect(await chooseProvider(choice, { engine: 'tensorflow', folder: 'nowhere' })).toEqual({
+      provider: 'tensorflow-wasm',
+      refusals: [],
+    });
   });
 
   it('says how tensorflow gets to a graphics card when it is asked for one and cannot', async () => {
     const chosen = await chooseProvider('cuda', { engine: 'tensorflow', folder }).catch((thrown: unknown) => thrown);
-    if (chosen === 'tensorflow-gpu') return;
+    if (!(chosen instanceof AppError)) return expect(chosen).toMatchObject({ provider: 'tensorflow-gpu' });
     expect(chosen).toMatchObject({
       code: 'ENGINE_UNAVAILABLE',
       message: expect.stringMatching(/tensorflow-gpu cannot be used: .+CUDA 11\.2.+npm run install:tensorflow-gpu/),
