@@ -16,6 +16,11 @@ import type {
 } from './types.ts';
 
 const MAX_BUCKETS = 10_000;
+/**
+ * Times that lack less than this of a bucket's beginning lie at it: neither number is exact in binary, and
+ * 0.6 / 0.2 is 2.9999999999999996.
+ */
+const ROUNDING_SECONDS = 0.5e-6;
 const QUADRANTS: readonly Quadrant[] = ['EXCITED', 'DISTRESSED', 'DEPRESSED', 'CALM', 'NEUTRAL'];
 
 /** Columns of a spread; the deviation is worked out from the mean of the squares, which rounding may take below 0. */
@@ -63,14 +68,15 @@ export async function readTimeline(
     Prisma.sql`SELECT min(ptsSeconds) AS first, max(ptsSeconds) AS last FROM Frame WHERE ${frames}`,
   );
   if (ends === undefined || ends.first === null || ends.last === null) return [];
-  const buckets = Math.floor(ends.last / bucketSeconds) - Math.floor(ends.first / bucketSeconds) + 1;
+  const bucketOf = (seconds: number): number => Math.floor((seconds + ROUNDING_SECONDS) / bucketSeconds);
+  const buckets = bucketOf(ends.last) - bucketOf(ends.first) + 1;
   if (buckets > MAX_BUCKETS) {
     throw new AppError(
       'BAD_INPUT',
       `That would be ${buckets} buckets, and ${MAX_BUCKETS} is the limit; take larger buckets or a shorter range.`,
     );
   }
-  const bucket = Prisma.sql`CAST(floor(ptsSeconds / ${bucketSeconds}) AS INTEGER) AS bucket`;
+  const bucket = Prisma.sql`CAST(floor((ptsSeconds + ${ROUNDING_SECONDS}) / ${bucketSeconds}) AS INTEGER) AS bucket`;
   const counts = await database.$queryRaw<{ bucket: number | bigint; frames: number | bigint }[]>(
     Prisma.sql`SELECT ${bucket}, count(*) AS frames FROM Frame WHERE ${frames} GROUP BY 1 ORDER BY 1`,
   );
@@ -84,14 +90,19 @@ export async function readTimeline(
     const index = Number(row.bucket);
     const found = byBucket.get(index);
     return {
-      startSeconds: index * bucketSeconds,
-      endSeconds: (index + 1) * bucketSeconds,
+      startSeconds: toNanoseconds(index * bucketSeconds),
+      endSeconds: toNanoseconds((index + 1) * bucketSeconds),
       frames: Number(row.frames),
       faces: Number(found?.faces ?? 0),
       valence: found === undefined ? null : spreadOf(found, 'valence'),
       arousal: found === undefined ? null : spreadOf(found, 'arousal'),
     };
   });
+}
+
+/** So that 3 times 0.1 is 0.3, and buckets of different streams can be joined by their beginnings. */
+function toNanoseconds(seconds: number): number {
+  return Math.round(seconds * 1e9) / 1e9;
 }
 
 export async function readSummary(database: Database, streamId: string, query: SummaryQuery): Promise<AffectSummary> {

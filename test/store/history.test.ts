@@ -222,6 +222,29 @@ test('timeline and summary agree with the same sums in JavaScript, for all faces
   );
 });
 
+test('a frame at the beginning of a bucket lies in it, whatever binary makes of the numbers', async () => {
+  const rate = fc.constantFrom(5, 10, 25, 30, 50);
+  const share = fc.constantFrom(1, 2, 5);
+  await fc.assert(
+    fc.asyncProperty(rate, share, async (framesPerSecond, framesABucket) => {
+      const count = 20 * framesABucket;
+      const id = await newStream((stream) =>
+        Array.from({ length: count }, (_, index) => ({
+          ...frame(stream, index, []),
+          ptsSeconds: Math.round((index / framesPerSecond) * 1e9) / 1e9,
+        })),
+      );
+      const buckets = await store.timeline(id, { bucketSeconds: framesABucket / framesPerSecond });
+      expect(buckets.map(({ frames }) => frames)).toEqual(Array(20).fill(framesABucket));
+      for (const [index, { endSeconds }] of buckets.slice(0, -1).entries())
+        expect(buckets[index + 1]!.startSeconds).toBe(endSeconds);
+      expect(buckets.every(({ startSeconds }) => String(startSeconds).length < 13)).toBe(true);
+      await store.deleteStream(id);
+    }),
+    { numRuns: 15 },
+  );
+});
+
 describe('tracks', () => {
   test('are listed by number with their stretch and mean', async () => {
     const id = await newStream((stream) => [
