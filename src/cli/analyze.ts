@@ -8,6 +8,7 @@ import { orderedMap } from '../flow/index.ts';
 import { analyzeFile, type FileAnalysis, type FileAnalysisOptions } from '../pipeline/index.ts';
 import { createRowWriter, type RowWriter } from '../rows/index.ts';
 import type { AnalyzeArguments } from './arguments.ts';
+import { filesOf } from './files-of.ts';
 import { type ErrorTerminal, showProgress } from './progress-bar.ts';
 import { openTextOutput, type TextOutput } from './text-output.ts';
 
@@ -30,12 +31,14 @@ type Prepared =
   | { readonly kind: 'failed'; readonly file: string; readonly error: AppError };
 
 /**
- * Resolves with the number of files that failed, each of which has its line on standard error. A reader that goes away
+ * Resolves with the number of files and folders that failed, each of which has its line on standard error. A reader that goes away
  * ends the work without an error. Errors: BAD_INPUT, ENGINE_UNAVAILABLE, INTERNAL (the output cannot be written), ABORTED.
  */
 export async function runAnalyze(command: AnalyzeArguments, parts: AnalyzeParts): Promise<number> {
   const { config, stderr } = parts;
-  const clobbered = command.files.find((file) => command.output !== null && resolve(file) === resolve(command.output));
+  const named = await Promise.all(command.files.map(filesOf));
+  const files = named.flatMap((each) => each.files);
+  const clobbered = files.find((file) => command.output !== null && resolve(file) === resolve(command.output));
   if (clobbered !== undefined) {
     throw new AppError('BAD_INPUT', `--output would overwrite ${JSON.stringify(clobbered)}, which is to be read.`);
   }
@@ -47,19 +50,29 @@ export async function runAnalyze(command: AnalyzeArguments, parts: AnalyzeParts)
     const options: FileAnalysisOptions = { config, vision, sampling: command.sampling, signal };
     await output.write(writer.heading);
     let failures = 0;
-    for await (const prepared of orderedMap(eachOf(command.files), FILES_IN_FLIGHT, (file) => prepare(file, options))) {
+    for (const { argument, leftOut, error } of named) {
+      if (leftOut > 0) stderr.write(`${argument}: left out, by their names no pictures or videos: ${leftOut}\n`);
+      if (error === null) continue;
+      failures += 1;
+      stderr.write(complaint(argument, error));
+    }
+    for await (const prepared of orderedMap(eachOf(files), FILES_IN_FLIGHT, (file) => prepare(file, options))) {
       signal.throwIfAborted();
       const error = await writeFile(prepared, { output, writer, stderr });
       signal.throwIfAborted();
       if (error === null) continue;
       failures += 1;
-      stderr.write(`${prepared.file}: ${error.message} (${error.code})\n`);
+      stderr.write(complaint(prepared.file, error));
     }
     return failures;
   } catch (thrown) {
     if (output.readerGone.aborted) return 0;
     throw thrown;
   }
+}
+
+function complaint(file: string, { code, message }: AppError): string {
+  return `${file}: ${message} (${code})\n`;
 }
 
 async function* eachOf<T>(items: readonly T[]): AsyncGenerator<T> {

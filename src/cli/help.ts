@@ -6,7 +6,7 @@ const INTRODUCTION = `circumplex estimates apparent facial valence and arousal, 
 
 Usage:
   circumplex serve [SETTINGS]              start the GraphQL server; prints its address when it is ready
-  circumplex analyze FILE... [OPTIONS]     score pictures and videos, without a server or a database
+  circumplex analyze FILE... [OPTIONS]     score pictures and videos, or folders of them, without a server or a database
   circumplex export ID [OPTIONS]           write what the database holds of one stream, beside a server or without one
   circumplex keys create NAME --scopes read,write [LIMITS]   make a key; prints it this once
   circumplex keys list | keys revoke ID    the keys of the database, beside a server or without one

@@ -82,7 +82,7 @@ async function uprightSize(bytes: Uint8Array, maxPixels: number): Promise<{ widt
   if (width * height > maxPixels) {
     throw new AppError(
       'PICTURE_TOO_LARGE',
-      `The picture has ${width}x${height} pixels; at most ${maxPixels} are taken.`,
+      `The picture has ${width}x${height} pixels; at most ${maxPixels} are taken (MAX_IMAGE_PIXELS). Send it smaller.`,
     );
   }
   const pictureHeight = pageHeight ?? height;

@@ -133,6 +133,7 @@ class DiskUploads implements Uploads {
         ...(contentLength === undefined ? {} : { contentLength }),
         signal: ending.signal,
       });
+      if (sizeBytes === 0) throw new AppError('UPLOAD_INCOMPLETE', 'The upload is empty; send the bytes of the file.');
       await rename(partial, path);
       await syncFolder(this.#options.folder);
       return { id, sizeBytes };

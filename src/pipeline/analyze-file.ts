@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import type { VisionPool } from '../batches/index.ts';
 import type { Config } from '../config.ts';
 import type { FrameEstimate, MediaFacts, Sampling, StreamWarning } from '../domain.ts';
-import { AppError } from '../errors.ts';
+import { AppError, toAppError } from '../errors.ts';
 import { createSmoother } from '../estimates/index.ts';
 import { createTracker } from '../faces/index.ts';
 import { probeMedia } from '../ingest/index.ts';
@@ -35,14 +35,18 @@ export interface FileAnalysis {
 }
 
 /**
- * Looks what the file is and makes it ready. Errors: NOT_FOUND, BAD_INPUT (a folder), MEDIA_UNSUPPORTED, MEDIA_DAMAGED,
+ * Looks what the file is and makes it ready. Errors: NOT_FOUND, MEDIA_UNSUPPORTED, MEDIA_DAMAGED,
  * MEDIA_WITHOUT_VIDEO, MEDIA_BLOCKED, MEDIA_TOO_COSTLY, FFMPEG_MISSING, ABORTED.
  */
 export async function analyzeFile(path: string, options: FileAnalysisOptions): Promise<FileAnalysis> {
   if (looksLikePicture(await readHead(path))) {
     return { media: null, frames: pictureFrames(path, options), warnings: () => [] };
   }
-  const media = await probeMedia(path, { limits: mediaLimits(options.config), signal: options.signal });
+  const media = await probeMedia(path, { limits: mediaLimits(options.config), signal: options.signal }).catch(
+    (thrown: unknown) => {
+      throw asNeither(toAppError(thrown));
+    },
+  );
   let failed: readonly StreamWarning[] = [];
   const video = openVideoFrames(path, {
     media,
@@ -106,6 +110,13 @@ async function* pictureFrames(
   };
 }
 
+/** A file of this machine may have been meant as a picture, which the video's error does not know. */
+function asNeither(error: AppError): AppError {
+  if (error.code !== 'MEDIA_UNSUPPORTED') return error;
+  const message = `${error.message} Pictures are JPEG, PNG, WebP, GIF, TIFF or AVIF.`;
+  return new AppError(error.code, message, { cause: error.cause });
+}
+
 async function readHead(path: string): Promise<Uint8Array> {
   try {
     await using file = await open(path, 'r');
@@ -113,7 +124,6 @@ async function readHead(path: string): Promise<Uint8Array> {
     return buffer.subarray(0, bytesRead);
   } catch (cause) {
     const { code } = cause as { code?: unknown };
-    if (code === 'EISDIR') throw new AppError('BAD_INPUT', 'It is a folder; name the files in it.', { cause });
     if (code === 'ENOENT') throw new AppError('NOT_FOUND', 'There is no such file.', { cause });
     throw new AppError('NOT_FOUND', `The file cannot be read (${String(code)}).`, { cause });
   }

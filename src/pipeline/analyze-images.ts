@@ -58,8 +58,8 @@ export async function analyzeImage(
     return { id, ownerKeyId, createdAt, name: picture.name, width, height, faces, latencyMs };
   } catch (thrown) {
     const error = toAppError(thrown);
-    const label = picture.name === null ? 'The picture' : `The picture ${JSON.stringify(picture.name)}`;
-    throw new AppError(error.code, `${label}: ${error.message}`, { cause: error.cause ?? error });
+    const label = picture.name === null ? '' : `${JSON.stringify(picture.name)}: `;
+    throw new AppError(error.code, `${label}${error.message}`, { cause: error.cause ?? error });
   }
 }
 

@@ -61,11 +61,13 @@ export async function* liveFrames(options: LiveFramesOptions): AsyncGenerator<Li
   const maxMs = limits.reconnectMaxSeconds * 1000;
   /** Tries since the last frame. */
   let attempt = 0;
+  let lastProblem = '';
   while (!signal.aborted) {
     let problem: AppError;
     try {
       for await (const image of oneConnection(options)) {
         attempt = 0;
+        lastProblem = '';
         yield image;
       }
       return;
@@ -73,7 +75,10 @@ export async function* liveFrames(options: LiveFramesOptions): AsyncGenerator<Li
       if (signal.aborted) return;
       problem = toAppError(thrown);
       if (!problem.retryable) throw problem;
-      log.warn({ code: problem.code, err: problem, attempt }, 'the source of a stream was lost');
+      // A camera may be away for hours; each time the same is told in a line without a stack.
+      const again = problem.message === lastProblem;
+      log.warn({ code: problem.code, attempt, ...(again ? {} : { err: problem }) }, 'the source of a stream was lost');
+      lastProblem = problem.message;
     }
     if (attempt >= limits.reconnectAttempts) {
       const message = `${problem.message} Given up after ${attempt} tries; open the stream again when its source is back.`;

@@ -114,7 +114,7 @@ export class VideoIntake {
       if (media.width * media.height > config.maxImagePixels) {
         throw new AppError(
           'PICTURE_TOO_LARGE',
-          `The video has ${media.width}x${media.height} pixels; at most ${config.maxImagePixels} are taken (MAX_IMAGE_PIXELS).`,
+          `The video has ${media.width}x${media.height} pixels; at most ${config.maxImagePixels} are taken (MAX_IMAGE_PIXELS). Encode it smaller.`,
         );
       }
       return media;

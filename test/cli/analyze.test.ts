@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -40,15 +40,47 @@ describe('circumplex analyze', () => {
     for (const row of ofPicture) expect(row).toContain('/odd ""name"", indeed.jpg",0,0,');
   });
 
+  it('takes the pictures and videos of a folder in the order of their names, and says what it left out', async () => {
+    const pictures = join(folder.path, 'pictures');
+    await mkdir(join(pictures, 'deeper'), { recursive: true });
+    await copyFile(photograph(6), join(pictures, 'face10.JPG'));
+    await copyFile(photograph(6), join(pictures, 'face2.jpg'));
+    await copyFile(notes, join(pictures, 'notes.txt'));
+    await copyFile(notes, join(pictures, '.hidden.jpg'));
+    const { code, stdout, stderr } = await run(['analyze', pictures]);
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: `${pictures}: left out, by their names no pictures or videos: 1\n`,
+    });
+    const files = stdout
+      .trimEnd()
+      .split('\n')
+      .slice(1)
+      .map((row) => row.split(',')[0]);
+    expect([...new Set(files)]).toEqual([join(pictures, 'face2.jpg'), join(pictures, 'face10.JPG')]);
+  });
+
+  it('takes as many file names as a shell gives it', async () => {
+    const names = Array.from({ length: 2000 }, (_, index) =>
+      join(folder.path, `a picture that is not there ${index}.jpg`),
+    );
+    const { code, stdout, stderr } = await run(['analyze', ...names, photograph(6)]);
+    expect(code).toBe(1);
+    expect(stderr.trimEnd().split('\n')).toHaveLength(2000);
+    expect(stdout.split('\n').length).toBeGreaterThan(4);
+  });
+
   it('goes on after a bad file, names it on standard error, and ends with 1', async () => {
     const missing = join(folder.path, 'missing.mp4');
+    const empty = join(folder.path, 'empty');
+    await mkdir(empty);
     const output = join(folder.path, 'rows.jsonl');
-    const argv = ['analyze', missing, notes, folder.path, photograph(6), '--format', 'jsonl', '--output', output];
+    const argv = ['analyze', missing, notes, empty, photograph(6), '--format', 'jsonl', '--output', output];
     const { code, stdout, stderr } = await run(argv);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     const complaints = stderr.trimEnd().split('\n');
     expect(complaints).toHaveLength(3);
-    for (const [index, file] of [missing, notes, folder.path].entries()) expect(complaints[index]).toContain(file);
+    for (const [index, file] of [empty, missing, notes].entries()) expect(complaints[index]).toContain(file);
     const rows = (await readFile(output, 'utf8'))
       .trimEnd()
       .split('\n')

@@ -37,6 +37,13 @@ describe('receiving', () => {
     expect(uploads.statistics()).toEqual({ inFlight: 0, received: 1, refused: 0, failed: 0 });
   });
 
+  it('refuses an empty one, and keeps nothing of it', async () => {
+    await using uploads = await start();
+    await expect(uploads.receive(bytes())).rejects.toMatchObject({ code: 'UPLOAD_INCOMPLETE' });
+    await expect(uploads.receive(bytes(0), { contentLength: 0 })).rejects.toMatchObject({ code: 'UPLOAD_INCOMPLETE' });
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   it('keeps them for the user of the server alone', async () => {
     await using uploads = await start();
     const { id } = await uploads.receive(bytes(1));
