@@ -99,6 +99,8 @@ def make_card(
             "input": "gradient",
             "affect": [round(float(v), 5) for v in check[0][0]],
             "expressions": [round(float(v), 5) for v in check[1][0]],
+            "uncertainty": round(float(check[2][0]), 5),
+            "faceness": round(float(check[3][0]), 5),
             "tolerance": 0.001,
         },
         "data": data,

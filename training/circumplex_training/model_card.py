@@ -111,9 +111,10 @@ def measured(options: argparse.Namespace) -> dict[str, str]:
     ]
     portraits = robustness.portrait_faces(options.pairs, detector, model.template)
     val = robustness.fer_faces(options.faces, model.size, 1000)
+    turned = robustness.turned_drift(model, options.pairs, detector)
     drifts = [
-        robustness.table(heading, len(crops), robustness.drift(model, crops))
-        for heading, crops in (("### Portraits", portraits), ("### Faces of val", val))
+        robustness.table("### Portraits", len(portraits), [*robustness.drift(model, portraits), *turned]),
+        robustness.table("### Faces of val", len(val), robustness.drift(model, val)),
     ]
     return {
         "accuracy": f"{evaluate.report(result)}\n{without_copies(result, copied)}",

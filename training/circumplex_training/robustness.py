@@ -114,6 +114,35 @@ def portrait_faces(folder: Path, detector: Detector, template: np.ndarray) -> li
     return crops
 
 
+def turned_drift(model: ServedModel, folder: Path, detector: Detector) -> list[tuple[str, float, float, float]]:
+    """Rows as `drift` gives them, of whole pictures turned by quarters, in which the face is found and aligned anew;
+    those in which it is not found are named in the row and left out."""
+    upright: list[np.ndarray] = []
+    turned: dict[int, list[np.ndarray | None]] = {1: [], 2: [], 3: []}
+    for path in sorted(folder.glob("*.jpg")):
+        picture = np.asarray(Image.open(path).convert("RGB"))
+        face = largest_face(detector, picture)
+        if face is None:
+            continue
+        upright.append(align_face(picture, face.alignment_points, model.template, model.size))
+        for quarters, crops in turned.items():
+            other = np.ascontiguousarray(np.rot90(picture, quarters))
+            found = largest_face(detector, other)
+            points = None if found is None else found.alignment_points
+            crops.append(None if points is None else align_face(other, points, model.template, model.size))
+    expected, rows = model.read(np.stack(upright)).affect, []
+    for quarters, crops in turned.items():
+        found_in = [index for index, crop in enumerate(crops) if crop is not None]
+        name = f"picture turned {quarters * 90} degrees, found in {len(found_in)} of {len(crops)}"
+        if not found_in:
+            rows.append((name, float("nan"), float("nan"), float("nan")))
+            continue
+        answers = model.read(np.stack([crop for crop in crops if crop is not None]))
+        valence, arousal = np.abs(answers.affect - expected[found_in]).mean(axis=0)
+        rows.append((name, float(valence), float(arousal), float((answers.faceness >= 0.5).mean())))
+    return rows
+
+
 def drift(model: ServedModel, crops: list[np.ndarray]) -> list[tuple[str, float, float, float]]:
     """For each change: its name, mean absolute drift of valence and arousal, share kept at faceness .5. The crops may
     be larger than the model's; they are changed first and shrunk then, as a picture would be. Sizes that the crops do
@@ -153,8 +182,10 @@ def main() -> None:
     model = ServedModel(options.model)
     parts = ["# Drift of valence and arousal", "", "Mean absolute change against the unchanged face.", ""]
     if options.pictures is not None:
-        crops = portrait_faces(options.pictures, Detector(options.detector), model.template)
-        parts.append(table("## Portraits", len(crops), drift(model, crops)))
+        detector = Detector(options.detector)
+        crops = portrait_faces(options.pictures, detector, model.template)
+        rows = [*drift(model, crops), *turned_drift(model, options.pictures, detector)]
+        parts.append(table("## Portraits", len(crops), rows))
     if options.faces is not None:
         crops = fer_faces(options.faces, model.size, options.limit)
         parts.append(table("## Faces of val", len(crops), drift(model, crops)))

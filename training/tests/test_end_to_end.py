@@ -28,7 +28,7 @@ from circumplex_training import (
 )
 from circumplex_training.alignment import SIDE, TEMPLATE, VIEW, widened
 from circumplex_training.augmentation import training_batch
-from circumplex_training.check import smoothed
+from circumplex_training.check import largest_face, smoothed
 from circumplex_training.curves import read_log
 from circumplex_training.data import load_faceness, load_faces
 from circumplex_training.detector import Detector, Face
@@ -239,6 +239,19 @@ def test_int8_and_robustness_run_on_an_exported_model(
     text = (tmp_path / "robustness.md").read_text()
     assert all(f"| {name} | " in text for name in (*robustness.CHANGES, "face 36 px"))
     assert "face 48 px" not in text  # that is the unchanged face
+
+
+def test_robustness_finds_a_portrait_anew_when_it_is_turned(
+    detector_folder: Path, photographs: list[Path], tmp_path: Path
+) -> None:
+    picture, detector = Image.open(photographs[-1]).convert("RGB"), Detector(detector_folder)
+    left, top, width, height = largest_face(detector, np.asarray(picture)).box
+    alone = (left - width / 2, top - height / 2, left + 1.5 * width, top + 1.5 * height)
+    picture.crop([round(edge) for edge in alone]).save(tmp_path / "one.jpg", quality=95)
+    model = ServedModel(detector_folder.parent / "affect")
+    rows = {name: rest for name, *rest in robustness.turned_drift(model, tmp_path, detector)}
+    assert list(rows) == [f"picture turned {angle} degrees, found in 1 of 1" for angle in (90, 180, 270)]
+    assert rows["picture turned 90 degrees, found in 1 of 1"][0] < 0.15
 
 
 def test_model_card_fills_its_blocks_and_leaves_the_rest() -> None:

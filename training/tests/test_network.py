@@ -67,7 +67,11 @@ def test_the_file_gives_what_pytorch_gives_and_its_card_fits(network: AffectNetw
     (tmp_path / "card.json").write_text(json.dumps(card))
     model = ServedModel(tmp_path)
     answers = model.read(np.repeat(gradient_crop(model.size), 3, axis=0), batch=2)
-    assert answers.affect == pytest.approx(np.array([card["selfCheck"]["affect"]] * 3), abs=1e-4)
+    remembered = card["selfCheck"]
+    assert answers.affect == pytest.approx(np.array([remembered["affect"]] * 3), abs=1e-4)
+    assert answers.expressions == pytest.approx(np.array([remembered["expressions"]] * 3), abs=1e-4)
+    assert answers.uncertainty == pytest.approx([remembered["uncertainty"]] * 3, abs=1e-4)
+    assert answers.faceness == pytest.approx([remembered["faceness"]] * 3, abs=1e-4)
     assert answers.faceness.shape == (3,)
 
 
