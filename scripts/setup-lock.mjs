@@ -14,7 +14,7 @@ export function withLock(folder, work) {
       rmSync(folder, { recursive: true, force: true });
       continue;
     }
-    if (!told) console.log('setup: waiting for another set-up of this folder');
+    if (!told) console.log(`setup: waiting for another set-up of this folder (where there is none, delete ${folder})`);
     told = true;
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, POLL_MS);
   }
@@ -37,6 +37,8 @@ function take(folder) {
 function ownerIsAlive(folder) {
   try {
     const owner = Number(readFileSync(join(folder, 'owner'), 'utf8'));
+    // The number of a process that was killed in another container, or before a restart, may be ours by now.
+    if (owner === process.pid) return false;
     if (owner > 0) {
       process.kill(owner, 0);
       return true;

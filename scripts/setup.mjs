@@ -99,10 +99,10 @@ function checkNode() {
 
 /** How packages of the system are installed here without a question: a function of their names, or null. */
 function systemInstaller() {
-  if (isOnPath('brew')) return (names) => run('brew', ['install', ...names]);
-  if (!isOnPath('apt-get')) return null;
   const root = process.getuid?.() === 0;
-  if (!root && !(isOnPath('sudo') && run('sudo', ['-n', 'true']).ok)) return null;
+  const mayInstall = isOnPath('apt-get') && (root || (isOnPath('sudo') && run('sudo', ['-n', 'true']).ok));
+  // Homebrew refuses to run as root.
+  if (!mayInstall) return isOnPath('brew') && !root ? (names) => run('brew', ['install', ...names]) : null;
   const aptGet = (...args) => {
     const command = ['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-qq', ...args];
     return root ? run(command[0], command.slice(1)) : run('sudo', ['-n', ...command]);

@@ -300,14 +300,15 @@ const SETTINGS = {
     min: 0,
     max: 1_000_000_000,
     unit: 'requests a minute',
-    meaning: 'HTTP requests and WebSocket operations of one key, pushed frames included; 0 sets no limit.',
+    meaning:
+      'HTTP requests and WebSocket operations of one key, each field of a mutation on its own, pushed frames included; 0 sets no limit.',
   }),
   keyUploadsInFlight: wholeNumber({
     default: 4,
     min: 0,
     max: 10_000,
     unit: 'uploads',
-    meaning: 'Videos that one key sends at once; 0 sets no limit.',
+    meaning: 'Videos that one key sends at once, and exports that it reads at once; 0 sets no limit.',
   }),
   keyUploadBytesPerDay: wholeNumber({
     default: 100 * 1024 * MEBIBYTE,

@@ -126,7 +126,8 @@ function reportFailure(thrown: unknown): number {
   const error = toAppError(thrown);
   process.stderr.write(`circumplex: ${error.message} (${error.code})\n`);
   // What nobody foresaw needs its origin, or the line would help nobody.
-  if (error.code === 'INTERNAL') console.error(error.cause ?? thrown);
+  const told = error.cause instanceof Error && error.message.includes(error.cause.message);
+  if (error.code === 'INTERNAL' && !told) console.error(error.cause ?? thrown);
   return 1;
 }
 

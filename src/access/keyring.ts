@@ -63,6 +63,12 @@ class WatchedKeyring implements Keyring {
   #isGuarded = false;
   #changes: number | null = null;
   #looking: Promise<void> = Promise.resolve();
+  readonly #keepUses = async (): Promise<void> => {
+    if (this.#used.size === 0) return;
+    const ids = [...this.#used];
+    this.#used.clear();
+    await this.#parts.store.keysUsed(ids, new Date());
+  };
   #timers: readonly NodeJS.Timeout[] = [];
 
   constructor(parts: KeyringParts) {
@@ -112,7 +118,7 @@ class WatchedKeyring implements Keyring {
   }
 
   watch(): void {
-    const { store, log } = this.#parts;
+    const { log } = this.#parts;
     let failing = false;
     const every = (ms: number, work: () => Promise<void>): NodeJS.Timeout => {
       const timer = setInterval(() => {
@@ -130,18 +136,14 @@ class WatchedKeyring implements Keyring {
       timer.unref();
       return timer;
     };
-    const keepUses = async (): Promise<void> => {
-      if (this.#used.size === 0) return;
-      const ids = [...this.#used];
-      this.#used.clear();
-      await store.keysUsed(ids, new Date());
-    };
-    this.#timers = [every(LOOK_EVERY_MS, () => this.look()), every(USED_EVERY_MS, keepUses)];
+    this.#timers = [every(LOOK_EVERY_MS, () => this.look()), every(USED_EVERY_MS, this.#keepUses)];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     await this.#looking;
+    // Those since the last time; a database that fails has said so elsewhere.
+    await this.#keepUses().catch(() => undefined);
   }
 
   #take(keys: readonly ApiKeyRecord[]): void {

@@ -14,6 +14,8 @@ export class Usage {
   readonly #uploads: Places;
   readonly #subscriptions: Places;
   readonly #connections: Places;
+  /** As many as the uploads: all keys share those that the server has. */
+  readonly #exports: Places;
   /** Streams that are being opened and may not be in the database yet. */
   #opening = 0;
 
@@ -33,6 +35,11 @@ export class Usage {
     this.#connections = new Places(bounded.subscriptions, () =>
       exceeded(`The key has ${bounded.subscriptions} WebSockets open and that is its limit; close one first.`),
     );
+    this.#exports = new Places(bounded.uploadsInFlight, () =>
+      exceeded(
+        `${bounded.uploadsInFlight} exports of the key are under way and that is its limit; wait for one to end.`,
+      ),
+    );
   }
 
   /**
@@ -43,10 +50,18 @@ export class Usage {
     return this.#connections.take();
   }
 
-  /** Counts a request. Errors: LIMIT_EXCEEDED. */
-  request(): void {
-    const wait = this.#requests.take(1);
+  /** Counts a request, or what is worth `count` of them. Errors: LIMIT_EXCEEDED. */
+  request(count = 1): void {
+    const wait = this.#requests.take(count);
+    if (wait === Number.POSITIVE_INFINITY) {
+      throw exceeded('It counts as more requests than the key may make in a minute; spread it over several.');
+    }
     if (wait > 0) throw exceeded('The key has no requests left in this minute', wait);
+  }
+
+  /** Counts an export until it is disposed of. Errors: LIMIT_EXCEEDED. */
+  exporting(): Disposable {
+    return this.#exports.take();
   }
 
   /** Counts a subscription until it is disposed of. Errors: LIMIT_EXCEEDED. */

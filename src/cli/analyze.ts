@@ -1,5 +1,5 @@
 /** `circumplex analyze`: files in, rows out, one file after the other, whatever becomes of each. */
-import { resolve } from 'node:path';
+import { stat } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import type { Config } from '../config.ts';
 import type { FrameEstimate } from '../domain.ts';
@@ -38,7 +38,7 @@ export async function runAnalyze(command: AnalyzeArguments, parts: AnalyzeParts)
   const { config, stderr } = parts;
   const named = await Promise.all(command.files.map(filesOf));
   const files = named.flatMap((each) => each.files);
-  const clobbered = files.find((file) => command.output !== null && resolve(file) === resolve(command.output));
+  const clobbered = await fileThatIs(command.output, files);
   if (clobbered !== undefined) {
     throw new AppError('BAD_INPUT', `--output would overwrite ${JSON.stringify(clobbered)}, which is to be read.`);
   }
@@ -69,6 +69,17 @@ export async function runAnalyze(command: AnalyzeArguments, parts: AnalyzeParts)
     if (output.readerGone.aborted) return 0;
     throw thrown;
   }
+}
+
+/** One of `files` that `output` would overwrite, also by another name of it. */
+async function fileThatIs(output: string | null, files: readonly string[]): Promise<string | undefined> {
+  const place = output === null ? null : await stat(output).catch(() => null);
+  if (place === null || !place.isFile()) return undefined;
+  for (const file of files) {
+    const other = await stat(file).catch(() => null);
+    if (other?.ino === place.ino && other.dev === place.dev) return file;
+  }
+  return undefined;
 }
 
 function complaint(file: string, { code, message }: AppError): string {

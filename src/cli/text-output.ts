@@ -1,7 +1,7 @@
 /** Where the rows go: a stream with its back-pressure and its end. */
-import { createWriteStream } from 'node:fs';
+import { fstatSync, writeSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
-import { finished } from 'node:stream/promises';
 import { AppError } from '../errors.ts';
 
 /** Rows are gathered to about this size before they are written: a system call per row would cost more than the row. */
@@ -18,35 +18,36 @@ export interface TextOutput extends AsyncDisposable {
   readonly readerGone: AbortSignal;
 }
 
+/** Writes all of a text, or fails. */
+interface Sink extends AsyncDisposable {
+  write(text: string): Promise<void>;
+}
+
 /**
  * Output to a file, which is made or emptied, or to `standard`, which stays open. Errors: BAD_INPUT when the file cannot
- * be written to.
+ * be written to. Disposing of it writes what is left; errors of that: INTERNAL, unless a writer has been told already.
  */
 export async function openTextOutput(path: string | null, standard: Writable): Promise<TextOutput> {
-  const stream = path === null ? standard : await openFile(path);
+  const sink = path === null ? standardSink(standard) : await openFile(path);
   const gone = new AbortController();
-  let failure: Error | null = null;
+  let failure: AppError | null = null;
   let pending = '';
   let flushedAtMs = performance.now();
-  const onError = (error: NodeJS.ErrnoException): void => {
-    if (error.code === 'EPIPE') gone.abort();
-    else failure = new AppError('INTERNAL', `The output cannot be written: ${error.message}.`, { cause: error });
-  };
-  stream.on('error', onError);
-
-  function send(text: string): Promise<void> {
-    return new Promise((resolve) => {
-      // The callback comes for a failed write as well; the error itself goes to the listener above.
-      stream.write(text, () => resolve());
-    });
-  }
 
   async function flush(): Promise<void> {
     const text = pending;
     pending = '';
     flushedAtMs = performance.now();
-    if (text !== '' && !gone.signal.aborted && failure === null) await send(text);
+    if (text === '' || gone.signal.aborted) return;
     if (failure !== null) throw failure;
+    try {
+      await sink.write(text);
+    } catch (thrown) {
+      const error = thrown as NodeJS.ErrnoException;
+      if (error.code === 'EPIPE') return gone.abort();
+      failure = new AppError('INTERNAL', `The output cannot be written: ${error.message}.`, { cause: error });
+      throw failure;
+    }
   }
 
   return {
@@ -58,31 +59,48 @@ export async function openTextOutput(path: string | null, standard: Writable): P
     flush,
     async [Symbol.asyncDispose]() {
       try {
-        await flush();
+        if (failure === null) await flush();
       } finally {
-        // Standard output stays open: a reader that goes later must still not end the process with a stack trace.
-        if (path !== null) {
-          stream.end();
-          await finished(stream).catch(() => undefined);
-        }
+        await sink[Symbol.asyncDispose]();
       }
     },
   };
 }
 
-function openFile(path: string): Promise<Writable> {
-  const stream = createWriteStream(path);
-  return new Promise((resolve, reject) => {
-    stream.once('error', (cause: NodeJS.ErrnoException) => {
-      reject(
-        new AppError('BAD_INPUT', `The output file ${JSON.stringify(path)} cannot be written (${cause.code}).`, {
-          cause,
-        }),
-      );
-    });
-    stream.once('open', () => {
-      stream.removeAllListeners('error');
-      resolve(stream);
-    });
-  });
+async function openFile(path: string): Promise<Sink> {
+  try {
+    const file = await open(path, 'w');
+    return {
+      write: (text) => file.appendFile(text),
+      [Symbol.asyncDispose]: () => file.close(),
+    };
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new AppError('BAD_INPUT', `The output file ${JSON.stringify(path)} cannot be written (${code}).`, { cause });
+  }
+}
+
+/** Standard output stays open: a reader that goes later must still not end the process with a stack trace. */
+function standardSink(stream: Writable): Sink {
+  const staysOpen = async (): Promise<void> => undefined;
+  const descriptor = (stream as { readonly fd?: unknown }).fd;
+  if (typeof descriptor === 'number' && fstatSync(descriptor).isFile()) {
+    // Node takes a short write to a file, as on a disk that has just become full, for a whole one.
+    return {
+      async write(text) {
+        const bytes = Buffer.from(text);
+        for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
+      },
+      [Symbol.asyncDispose]: staysOpen,
+    };
+  }
+  // The callback of a write has its error too.
+  stream.on('error', () => undefined);
+  return {
+    write: (text) =>
+      new Promise((resolve, reject) => {
+        stream.write(text, (error) => (error == null ? resolve() : reject(error)));
+      }),
+    [Symbol.asyncDispose]: staysOpen,
+  };
 }

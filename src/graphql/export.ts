@@ -30,7 +30,7 @@ export function exportedStreamId(path: string): string | null {
 /**
  * Answers with the rows; the next page is read when the reader has taken the last. What fails after the first rows cuts
  * the connection, so that no reader takes a part for the whole. Errors, before that: FORBIDDEN, NOT_FOUND, BAD_INPUT,
- * OVERLOADED, STORE_FAILED.
+ * OVERLOADED, LIMIT_EXCEEDED, STORE_FAILED.
  */
 export async function sendExport(
   request: IncomingMessage,
@@ -49,6 +49,7 @@ export async function sendExport(
   if (traffic.statistics().exportsInFlight >= MAX_AT_ONCE) {
     throw new AppError('OVERLOADED', `${MAX_AT_ONCE} exports are under way already; try again when one has ended.`);
   }
+  using _ofKey = caller.usage.exporting();
   using _place = traffic.exporting();
   // From here on, so that a reader who leaves during the first look at the database is not waited for.
   const gone = new AbortController();

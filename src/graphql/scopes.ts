@@ -1,5 +1,11 @@
-import type { ExecutionArgs } from 'graphql';
-import { GraphQLError, getOperationAST, type OperationTypeNode } from 'graphql';
+import type {
+  DocumentNode,
+  ExecutionArgs,
+  OperationDefinitionNode,
+  OperationTypeNode,
+  SelectionSetNode,
+} from 'graphql';
+import { GraphQLError, getOperationAST, Kind } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import type { KeyScope } from '../domain.ts';
 import { AppError } from '../errors.ts';
@@ -16,7 +22,10 @@ const SCOPES: Readonly<Record<OperationTypeNode, KeyScope>> = {
   mutation: 'write',
 };
 
-/** Refuses operations that the caller's key has no scope for, over every transport: FORBIDDEN. */
+/**
+ * Refuses operations that the caller's key has no scope for, over every transport: FORBIDDEN. Each field of a mutation
+ * counts as a request of the key: LIMIT_EXCEEDED.
+ */
 export function scopesPlugin(): Plugin<Context> {
   const check = ({ args }: { readonly args: ExecutionArgs }): void => {
     const operation = getOperationAST(args.document, args.operationName);
@@ -25,10 +34,30 @@ export function scopesPlugin(): Plugin<Context> {
     const { caller } = args.contextValue as Context;
     try {
       caller.demand(SCOPES[operation.operation]);
+      // The transport has counted the request; thirty fields with an alias each do the work of thirty.
+      const fields = operation.operation === 'mutation' ? rootFields(operation, args.document) : 1;
+      if (fields > 1) caller.usage.request(fields - 1);
     } catch (thrown) {
       if (!(thrown instanceof AppError)) throw thrown;
       throw new GraphQLError(thrown.message, { nodes: [operation], originalError: thrown });
     }
   };
   return { onExecute: check, onSubscribe: check };
+}
+
+/** Fields of the operation itself, those of fragments included, whether `@skip` leaves them out or not. */
+function rootFields(operation: OperationDefinitionNode, document: DocumentNode): number {
+  const fragments = new Map(
+    document.definitions.flatMap((one) =>
+      one.kind === Kind.FRAGMENT_DEFINITION ? [[one.name.value, one.selectionSet] as const] : [],
+    ),
+  );
+  const count = ({ selections }: SelectionSetNode): number =>
+    selections.reduce((sum, selection) => {
+      if (selection.kind === Kind.FIELD) return sum + 1;
+      const inner =
+        selection.kind === Kind.INLINE_FRAGMENT ? selection.selectionSet : fragments.get(selection.name.value);
+      return sum + (inner === undefined ? 0 : count(inner));
+    }, 0);
+  return count(operation.selectionSet);
 }

@@ -71,8 +71,12 @@ function csvLine(row: readonly Cell[]): string {
 function csvCell(cell: Cell): string {
   if (cell === null) return '';
   if (typeof cell === 'number') return plainNumber(cell);
-  return /[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
+  const text = FORMULA.test(cell) ? `'${cell}` : cell;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
+
+/** What a spreadsheet would take for a formula; clients name their streams. An apostrophe makes it text (OWASP). */
+const FORMULA = /^[=+\-@\t\r]/;
 
 /** Without an exponent, which not every reader of CSV knows. */
 function plainNumber(value: number): string {

@@ -14,7 +14,8 @@ export interface Erasing {
 export class Eraser {
   readonly #database: Database;
   readonly #turns: Turns;
-  #logDue = false;
+  /** From the start on: a process that was killed may have left something there. */
+  #logDue = true;
 
   constructor(database: Database, turns: Turns) {
     this.#database = database;

@@ -23,6 +23,7 @@ const PICTURE = { 'variables.frame': { name: 'frame.jpg', bytes: readFileSync(ph
 const LIMITS: Readonly<Record<string, Partial<KeyLimits>>> = {
   requests: { requestsPerMinute: 3 },
   socketRequests: { requestsPerMinute: 3 },
+  aliases: { requestsPerMinute: 4 },
   streams: { openStreams: 2 },
   subscriptions: { subscriptions: 2, requestsPerMinute: 0 },
   uploads: { uploadsInFlight: 1, requestsPerMinute: 0 },
@@ -93,6 +94,19 @@ describe('requests a minute', () => {
     await expect(ask()).rejects.toMatchObject([{ extensions: { code: 'LIMIT_EXCEEDED', retryable: true } }]);
     await expect(ask()).rejects.toMatchObject([{ message: expect.stringMatching(/try again in \d+ s\.$/) }]);
     await socket.dispose();
+  });
+
+  test('are counted for each field of a mutation', async () => {
+    const client = as('aliases');
+    const id = await open(client);
+    const many = (count: number): string => {
+      const fields = Array.from({ length: count }, (_, index) => `a${index}: stopStream(id: "${id}") { id }`);
+      return `mutation { ...all } fragment all on Mutation { ${fields.join(' ')} }`;
+    };
+    const { status, body } = await client.post(many(20));
+    expect([status, body.errors[0].extensions.code]).toEqual([429, 'LIMIT_EXCEEDED']);
+    expect((await client.post(many(2))).status).toBe(200);
+    expectExceeded(await client.post(QUERY), { wait: true });
   });
 
   test('are each key’s own', async () => {

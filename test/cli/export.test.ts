@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -107,6 +108,38 @@ describe('circumplex export', () => {
       'codes 0 0',
     ]);
   });
+});
+
+describe('an output that cannot take all', () => {
+  const whole = 'The output cannot be written: ';
+
+  it.runIf(existsSync('/dev/full'))('is told in a line, whether it is named or standard output', async () => {
+    const named = await run(['export', 's', '-o', '/dev/full'], { DATA_DIR: dataDir });
+    expect(named).toMatchObject({ code: 1, stdout: '' });
+    for (const { code, stderr } of [named, await shell('export s > /dev/full; exit $?')]) {
+      expect(code).toBe(1);
+      expect(stderr).toContain(whole);
+      expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+    }
+  });
+
+  it.each(['> limited.csv', '-o limited.csv'])('is told also when only its end does not fit: export %s', async (to) => {
+    // In units of 512 or 1024 bytes: less than the rows have, and no multiple of what is written at once.
+    const { code, stderr } = await shell(`export s ${to}; exit $?`, 'ulimit -f 201; ');
+    expect(code).toBe(1);
+    expect(stderr).toContain(whole);
+    expect((await stat(join(dataDir, 'limited.csv'))).size).toBeLessThan(exported('csv').length);
+  });
+
+  /** The program in a shell, in the folder of the data. */
+  async function shell(words: string, before = '') {
+    const line = `cd '${dataDir}'; ${before}'${process.execPath}' '${LAUNCHER}' ${words}`;
+    const env = { ...process.env, DATA_DIR: dataDir };
+    const child = spawn('bash', ['-c', line], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const exited = once(child, 'exit');
+    const [stderr, [code]] = await Promise.all([text(child.stderr), exited]);
+    return { code, stderr };
+  }
 });
 
 describe('a store for reading alone', () => {
