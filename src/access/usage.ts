@@ -16,8 +16,8 @@ export class Usage {
   readonly #connections: Places;
   /** As many as the uploads: all keys share those that the server has. */
   readonly #exports: Places;
-  /** Streams that are being opened and may not be in the database yet. */
-  #opening = 0;
+  /** Streams that are being opened and may or may not be in the database yet. */
+  readonly #opening = new Set<Promise<unknown>>();
 
   constructor(limits: KeyLimits) {
     const bounded = boundsOf(limits);
@@ -71,22 +71,36 @@ export class Usage {
 
   /**
    * Runs `open`, which makes a stream, where one more may be open; `count` tells how many are. Of several at once each
-   * counts those that came before it, so that they cannot pass the limit together. Errors: LIMIT_EXCEEDED, those of both.
+   * counts those that came before it, so that they cannot pass the limit together; where that is too many it waits for
+   * them, because `count` may have told of them too. Errors: LIMIT_EXCEEDED, those of both.
    */
   async opening<T>(count: () => Promise<number>, open: () => Promise<T>): Promise<T> {
     if (this.#maxOpenStreams === Number.POSITIVE_INFINITY) return open();
-    this.#opening += 1;
-    const rank = this.#opening;
+    const before = [...this.#opening];
+    const opened = this.#openWithin(before, count, open);
+    this.#opening.add(opened);
     try {
-      if ((await count()) + rank > this.#maxOpenStreams) {
+      return await opened;
+    } finally {
+      this.#opening.delete(opened);
+    }
+  }
+
+  async #openWithin<T>(
+    before: readonly Promise<unknown>[],
+    count: () => Promise<number>,
+    open: () => Promise<T>,
+  ): Promise<T> {
+    const most = this.#maxOpenStreams - 1;
+    if ((await count()) + before.length > most) {
+      await Promise.allSettled(before);
+      if ((await count()) > most) {
         throw exceeded(
           `The key has ${this.#maxOpenStreams} streams open and that is its limit; stop one, or wait for one to end.`,
         );
       }
-      return await open();
-    } finally {
-      this.#opening -= 1;
     }
+    return open();
   }
 
   /**
