@@ -34,7 +34,7 @@ const HANGS_FOR_GOOD_MS = 60_000;
 /** What a start that failed waits for its thread: a process that ends meanwhile terminates it. */
 const LOADS_MS = 5000;
 /**
- * onnxruntime 1.30 searches /proc/self/cmdline by a recursion with the length of it: with the 4 MB of a thread of its own
+ * On Linux onnxruntime 1.30 searches /proc/self/cmdline by a recursion with the length of it: with the 4 MB of a thread of its own
  * 15 kB of arguments (a few hundred file names) end the process; this is enough for 1.3 MB. Address space alone: what is
  * not used costs nothing.
  */
@@ -68,7 +68,7 @@ export class WorkerThread {
   static async start(options: WorkerThreadOptions): Promise<WorkerThread> {
     const { signal, script, setup } = options;
     if (signal?.aborted === true) throw startAborted(signal);
-    const resourceLimits = { stackSizeMb: STACK_MEGABYTES };
+    const resourceLimits = process.platform === 'linux' ? { stackSizeMb: STACK_MEGABYTES } : {};
     const worker = new Worker(script.url, { execArgv: script.execArgv, workerData: setup, resourceLimits });
     let timer: NodeJS.Timeout | undefined;
     let abort: (() => void) | undefined;
