@@ -34,9 +34,9 @@ const HANGS_FOR_GOOD_MS = 60_000;
 /** What a start that failed waits for its thread: a process that ends meanwhile terminates it. */
 const LOADS_MS = 5000;
 /**
- * On Linux onnxruntime 1.30 searches /proc/self/cmdline by a recursion with the length of it: with the 4 MB of a thread of its own
- * 15 kB of arguments (a few hundred file names) end the process; this is enough for 1.3 MB. Address space alone: what is
- * not used costs nothing.
+ * On Linux onnxruntime 1.30 searches /proc/self/cmdline by a recursion as deep as that is long: on the 4 MB of a thread's
+ * own, 15 kB of arguments (a few hundred file names) end the process; this is enough for 1.3 MB. Address space alone: what
+ * is not used costs nothing.
  */
 const STACK_MEGABYTES = 512;
 const MEBIBYTE = 1024 * 1024;
