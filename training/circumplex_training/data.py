@@ -91,8 +91,11 @@ def joined(faces: FaceSet, more: FaceSet) -> FaceSet:
 
 def _with_edge(faces: FaceSet, side: int) -> FaceSet:
     own = faces.pictures.shape[-1]
-    before, after = (side - own) // 2, side - own - (side - own) // 2
-    pictures = F.pad(faces.pictures.float(), (before, after, before, after), mode="replicate").byte()
+    if own == side:
+        return faces
+    before = (side - own) // 2
+    nearest = (torch.arange(side) - before).clamp(0, own - 1)
+    pictures = faces.pictures[:, :, nearest][:, :, :, nearest]
     transforms = faces.transforms * (own / side)
     transforms[:, :, 2] += before / side
     return replace(faces, pictures=pictures, transforms=transforms)

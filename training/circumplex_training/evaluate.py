@@ -38,6 +38,13 @@ class Evaluation:
     is_proxy: bool
 
     @property
+    def both(self) -> np.ndarray | None:
+        """Who has affect and one of the eight expressions, where that is a part of those who have affect: AffectNet's
+        first release rates faces without an expression too, the newer one and most papers leave them out."""
+        both = self.rated & self.clear
+        return both if not self.is_proxy and 0 < both.sum() < self.rated.sum() else None
+
+    @property
     def predicted(self) -> np.ndarray:
         return self.answers.expressions.argmax(axis=1)
 
@@ -68,19 +75,22 @@ def summary(result: Evaluation, name: str) -> dict[str, object]:
                 if (label == index).any()
             },
         }
-    if result.rated.any():
+    for ending, chosen in (("", result.rated), ("WithExpression", result.both)):
+        if chosen is None or not chosen.any():
+            continue
         for metric in ("CCC", "RMSE"):
-            figures[f"{prefix}{metric.capitalize()}"] = {
-                axis: round(metrics.AFFECT_METRICS[metric](*_columns(result, column)), 4)
+            figures[f"{prefix}{metric.capitalize()}{ending}"] = {
+                axis: round(metrics.AFFECT_METRICS[metric](*_columns(result, column, chosen)), 4)
                 for column, axis in enumerate(AXES)
             }
-        figures[f"{prefix}Pictures"] = int(result.rated.sum())
+        figures[f"{prefix}Pictures{ending}"] = int(chosen.sum())
     return figures
 
 
-def _columns(result: Evaluation, column: int) -> tuple[np.ndarray, np.ndarray]:
-    prediction = result.answers.affect[result.rated][:, column].astype(np.float64)
-    return prediction, result.affect[result.rated][:, column].astype(np.float64)
+def _columns(result: Evaluation, column: int, chosen: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Estimates and labels of one axis: of `chosen`, or of all that are rated."""
+    rows = result.rated if chosen is None else chosen
+    return result.answers.affect[rows][:, column].astype(np.float64), result.affect[rows][:, column].astype(np.float64)
 
 
 def report(result: Evaluation, rounds: int = 1000) -> str:
@@ -90,18 +100,30 @@ def report(result: Evaluation, rounds: int = 1000) -> str:
         kind = "Proxy valence and arousal (worked out from votes)" if result.is_proxy else "Valence and arousal"
         lines += [f"{kind}, {int(result.rated.sum())} pictures; in brackets the bootstrap's middle 95 %.", ""]
         mark = " (proxy)" if result.is_proxy else ""
-        lines += [f"| | valence{mark} | arousal{mark} |", "| --- | --- | --- |"]
-        for metric, function in metrics.AFFECT_METRICS.items():
-            cells = []
-            for column in range(2):
-                prediction, target = _columns(result, column)
-                low, high = metrics.bootstrap(function, prediction, target, rounds=rounds)
-                cells.append(f"{function(prediction, target):.3f} [{low:.3f}, {high:.3f}]")
-            lines.append(f"| {metric} | {cells[0]} | {cells[1]} |")
-        lines += ["", _baseline(result, mark), "", _uncertainty(result, mark), ""]
+        lines += _affect_table(result, result.rated, mark, rounds)
+        if result.both is not None:
+            lines += [
+                f"The {int(result.both.sum())} of them that have one of the eight expressions (AffectNet's newer "
+                "release has no others):",
+                "",
+                *_affect_table(result, result.both, mark, rounds),
+            ]
+        lines += [_baseline(result, mark), "", _uncertainty(result, mark), ""]
     if result.clear.any():
         lines += _expression_lines(result, rounds)
     return "\n".join(lines) + "\n"
+
+
+def _affect_table(result: Evaluation, chosen: np.ndarray, mark: str, rounds: int) -> list[str]:
+    lines = [f"| | valence{mark} | arousal{mark} |", "| --- | --- | --- |"]
+    for metric, function in metrics.AFFECT_METRICS.items():
+        cells = []
+        for column in range(2):
+            prediction, target = _columns(result, column, chosen)
+            low, high = metrics.bootstrap(function, prediction, target, rounds=rounds)
+            cells.append(f"{function(prediction, target):.3f} [{low:.3f}, {high:.3f}]")
+        lines.append(f"| {metric} | {cells[0]} | {cells[1]} |")
+    return [*lines, ""]
 
 
 def _baseline(result: Evaluation, mark: str) -> str:
@@ -245,7 +267,7 @@ def main() -> None:
         path = options.faces
         if path is None:
             path = Path(scratch) / "faces.npz"
-            prepare(options.data, options.detector, path)
+            prepare(options.data, options.detector, path, split)
         faces = load_faces(path, split)
     if len(faces) == 0:
         raise SystemExit(f"the set has no faces in the split {split}")

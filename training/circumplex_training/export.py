@@ -80,11 +80,14 @@ def make_card(
     parity: float,
     licence: str = LICENCE,
     size: int = CROP_SIZE,
+    faceness: bool = True,
 ) -> dict[str, object]:
-    """The card without figures; the self-check's answer is what onnxruntime gives here."""
+    """The card without figures; the self-check's answer is what onnxruntime gives here. Without `faceness` the card
+    does not name that output, and the server takes every crop for a face."""
     runtime = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     check = runtime.run(list(OUTPUTS), {INPUT: gradient_crop(size)})
     right_eye, left_eye, mouth = TEMPLATE.tolist()
+    outputs = OUTPUTS if faceness else OUTPUTS[:-1]
     return {
         "name": "circumplex-affect",
         "version": version,
@@ -92,7 +95,7 @@ def make_card(
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "licence": licence,
         "input": {"name": INPUT, "type": "uint8", "layout": "NHWC", "size": size, "channels": "RGB"},
-        "outputs": {name: name for name in OUTPUTS},
+        "outputs": {name: name for name in outputs},
         "classes": list(CLASSES),
         "template": {"rightEye": right_eye, "leftEye": left_eye, "mouthCentre": mouth},
         "selfCheck": {
@@ -100,7 +103,7 @@ def make_card(
             "affect": [round(float(v), 5) for v in check[0][0]],
             "expressions": [round(float(v), 5) for v in check[1][0]],
             "uncertainty": round(float(check[2][0]), 5),
-            "faceness": round(float(check[3][0]), 5),
+            **({"faceness": round(float(check[3][0]), 5)} if faceness else {}),
             "tolerance": 0.001,
         },
         "data": data,
@@ -127,6 +130,9 @@ def main() -> None:
     if options.data_note != DATA_NOTE and options.licence == LICENCE:
         parser.error("--data-note needs --licence: what the rights in that data leave of the weights")
 
+    faces = load_faces(options.faces, "val")
+    if not faces.is_proxy and options.data_note == DATA_NOTE:
+        parser.error("this set is not FER+: say with --set-name, --data-note and --licence what it is")
     network, saved = load_network(options.run / options.checkpoint)
     options.output.mkdir(parents=True, exist_ok=True)
     path = options.output / "model.onnx"
@@ -135,7 +141,6 @@ def main() -> None:
         raise SystemExit(f"ONNX differs from PyTorch by {parity}")
     if path.stat().st_size > MAX_BYTES:
         raise SystemExit(f"{path} has {path.stat().st_size} bytes, allowed are {MAX_BYTES}")
-    faces = load_faces(options.faces, "val")
     card = make_card(
         path,
         version=options.version,
@@ -144,7 +149,10 @@ def main() -> None:
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         parity=parity,
         licence=options.licence,
+        faceness=saved.get("faceness", True),
     )
+    if "faceness" not in card["outputs"]:
+        print("trained without --faceness: the card names no such output, and the server takes every crop for a face")
     card_path = options.output / "card.json"
     card_path.write_text(json.dumps(card, indent=2) + "\n")
     card["figures"] = summary(run(ServedModel(options.output), faces), options.set_name)

@@ -166,15 +166,20 @@ def collect_faces(folder: Path, detector: Detector, limit: int) -> list[tuple[np
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scenes", type=Path, required=True)
+    parser.add_argument("--scenes", type=Path, help="folder of JPEG photographs; without it drawn pages alone")
     parser.add_argument("--detector", type=Path, required=True)
-    parser.add_argument("--yunet", type=Path, required=True)
+    parser.add_argument("--yunet", type=Path, help="YuNet's ONNX file, needed with --scenes")
     parser.add_argument("--faces", type=Path, help="folder with manifest.csv (path) of natural faces")
     parser.add_argument("--faces-limit", type=int, default=FACES_LIMIT)
     parser.add_argument("--pages", type=int, default=PAGES, help="drawn pages of lettering and shapes")
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
-    detector, yunet = Detector(options.detector), YuNet(options.yunet)
+    if (options.scenes is None) != (options.yunet is None):
+        parser.error("--scenes and --yunet go together")
+    if options.scenes is not None and not any(options.scenes.glob("*.jpg")):
+        parser.error(f"{options.scenes} has no .jpg")
+    detector = Detector(options.detector)
+    yunet = None if options.yunet is None else YuNet(options.yunet)
     views: list[np.ndarray] = []
     kinds: list[str] = []
     splits: list[str] = []
@@ -185,7 +190,8 @@ def main() -> None:
         splits.extend([split] * len(group))
 
     photographs: dict[str, list[np.ndarray]] = {"train": [], "val": []}
-    for path in tqdm(sorted(options.scenes.glob("*.jpg")), mininterval=10, desc="scenes"):
+    scenes = [] if options.scenes is None else sorted(options.scenes.glob("*.jpg"))
+    for path in tqdm(scenes, mininterval=10, desc="scenes"):
         picture = np.asarray(Image.open(path).convert("RGB"))
         split = "val" if is_held_back(path) else "train"
         photographs[split].append(picture)

@@ -58,8 +58,11 @@ def affect_proxy(shares: np.ndarray) -> np.ndarray:
     return shares @ CLASS_MEANS
 
 
-def relabelled(estimates: np.ndarray, label: np.ndarray, trust: float, least: float) -> tuple[np.ndarray, np.ndarray]:
+def relabelled(estimates: np.ndarray, label: np.ndarray, trust: float, agreed: float) -> tuple[np.ndarray, np.ndarray]:
     """Soft labels for faces that have one noisy label each: N x 8 estimated probabilities and N class numbers -> N x 8
-    shares, the label's weight being `trust`, and who is kept: those whose label the estimate gives at least `least`."""
+    shares and who agrees. Where the estimate gives the label at least `agreed`, the label's weight is `trust`; where
+    the two part, the estimate stands alone."""
     given = (label[:, None] == np.arange(len(CLASSES))).astype(np.float32)
-    return (1 - trust) * estimates + trust * given, (estimates * given).sum(axis=1) >= least
+    agrees = (estimates * given).sum(axis=1) >= agreed
+    weight = np.where(agrees, np.float32(trust), np.float32(0))[:, None]
+    return (1 - weight) * estimates + weight * given, agrees

@@ -70,11 +70,15 @@ def multi_task_loss(
     tasks = tasks or Tasks()
     labelled = len(targets.shares)
     affect, logits, log_variance, faceness, auxiliary = (part.float() for part in readings)
-    # Faces and others count alike, though a batch holds several times as many faces.
-    share = is_face.mean().clamp(1e-3, 1 - 1e-3)
-    weight = torch.where(is_face > 0, 0.5 / share, 0.5 / (1 - share))
-    loss = FACENESS_WEIGHT * F.binary_cross_entropy_with_logits(faceness, is_face, weight)
-    parts = {"faceness": loss.item() / FACENESS_WEIGHT}
+    loss, parts = faceness.sum() * 0, {}  # something to differentiate where nothing is labelled
+    share = is_face.mean()
+    # Faces alone would teach the head to call everything a face.
+    if 0 < share < 1:
+        # Faces and others count alike, though a batch holds several times as many faces.
+        weight = torch.where(is_face > 0, 0.5 / share, 0.5 / (1 - share))
+        judged = F.binary_cross_entropy_with_logits(faceness, is_face, weight)
+        loss = loss + FACENESS_WEIGHT * judged
+        parts["faceness"] = judged.item()
     voted = targets.shares.sum(dim=1) > 0
     if tasks.expression and voted.any():
         expression = F.cross_entropy(logits[:labelled][voted], targets.shares[voted])

@@ -1,7 +1,7 @@
-"""Soft labels for faces that come with one noisy label each: a quarter the label, the rest what a trained model says of
-the face and of its mirror image (a student of its own, after Noisy Student, Xie et al. 2020). `train --more` takes what
-this writes beside a set with votes. A face whose label the model all but rules out is left out, and so is every picture
-that measures faceness.
+"""Soft labels for faces that come with one noisy label each: what trained models say of the face and of its mirror
+image, the mean of them (a student of its own, after Noisy Student, Xie et al. 2020), and where they agree with the
+label, half of it. `train --more` takes what this writes beside a set with votes. Pictures that measure faceness are
+left out.
 
 python -m circumplex_training.noisy --data FOLDER_WITH_manifest.csv --detector ../models/detector \\
     --model ../models/affect --output more.npz
@@ -25,8 +25,8 @@ from circumplex_training.labels import CLASSES, affect_proxy, relabelled
 from circumplex_training.readers import Rejected
 from circumplex_training.served import ServedModel
 
-# Why a quarter: docs/decisions/0020.
-TRUST, LEAST = 0.25, 0.03
+# Why these: docs/decisions/0021.
+TRUST, AGREED = 0.5, 0.7
 
 
 def labelled_paths(folder: Path, faces_limit: int, rejected: Rejected) -> list[tuple[str, int]]:
@@ -63,8 +63,8 @@ def collect(folder: Path, detector: Detector, faces_limit: int, rejected: Reject
     return np.stack(views), np.array(labels)
 
 
-def estimate(views: np.ndarray, model: ServedModel) -> np.ndarray:
-    """Expression probabilities N 8, the mean over each face and its mirror image."""
+def estimate(views: np.ndarray, models: list[ServedModel]) -> np.ndarray:
+    """Expression probabilities N 8, the mean over the models, each face and its mirror image."""
     count = len(views)
     points = widened(TEMPLATE, VIEW)[None].repeat(count, axis=0)
     nothing = torch.full((count, 8), float("nan"))
@@ -78,9 +78,12 @@ def estimate(views: np.ndarray, model: ServedModel) -> np.ndarray:
     )
     answers = []
     for rows in tqdm(torch.arange(count).split(256), mininterval=10):
-        crops = served_crops(faces, rows, model.size)
-        mirrored = np.ascontiguousarray(crops[:, :, ::-1])
-        answers.append((model.read(crops).expressions + model.read(mirrored).expressions) / 2)
+        said = []
+        for model in models:
+            crops = served_crops(faces, rows, model.size)
+            mirrored = np.ascontiguousarray(crops[:, :, ::-1])
+            said += [model.read(crops).expressions, model.read(mirrored).expressions]
+        answers.append(np.mean(said, axis=0))
     return np.concatenate(answers)
 
 
@@ -88,30 +91,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv: path, expression")
     parser.add_argument("--detector", type=Path, required=True)
-    parser.add_argument("--model", type=Path, required=True, help="folder of the exported model that estimates")
+    parser.add_argument(
+        "--model", type=Path, required=True, nargs="+", help="folders of the exported models that estimate"
+    )
     parser.add_argument(
         "--faces-limit", type=int, default=FACES_LIMIT, help="what faceness was given; 0 where it has no --faces"
     )
-    parser.add_argument("--trust", type=float, default=TRUST, help="weight of the given label, 0 to 1")
+    parser.add_argument("--trust", type=float, default=TRUST, help="weight of a label that the models agree with")
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
     rejected = Rejected()
     views, label = collect(options.data, Detector(options.detector), options.faces_limit, rejected)
-    shares, keep = relabelled(estimate(views, ServedModel(options.model)), label, options.trust, LEAST)
+    models = [ServedModel(folder) for folder in options.model]
+    shares, agrees = relabelled(estimate(views, models), label, options.trust, AGREED)
     for line in rejected.lines():
         print(line)
-    print(f"{len(views)} faces, {int(keep.sum())} kept: their label has an estimate of {LEAST} or more")
+    print(
+        f"{len(views)} faces; the models agree with the labels of {int(agrees.sum())}: they give them {AGREED} or more"
+    )
     for index, name in enumerate(CLASSES):
-        chosen = keep & (label == index)
+        chosen = label == index
         if chosen.any():
             valence = affect_proxy(shares[chosen])[:, 0].mean()
-            print(f"{name}: {chosen.sum()}, {(~keep & (label == index)).sum()} left out, mean valence {valence:.2f}")
+            print(f"{name}: {chosen.sum()}, agreed with {agrees[chosen].sum()}, mean valence {valence:.2f}")
     np.savez_compressed(
         options.output,
-        pictures=views[keep],
-        landmarks=np.repeat((widened(TEMPLATE, VIEW) * SIDE)[None], int(keep.sum()), axis=0).astype(np.float32),
-        shares=shares[keep].astype(np.float32),
-        split=np.full(int(keep.sum()), "train"),
+        pictures=views,
+        landmarks=np.repeat((widened(TEMPLATE, VIEW) * SIDE)[None], len(views), axis=0).astype(np.float32),
+        shares=shares.astype(np.float32),
+        split=np.full(len(views), "train"),
     )
 
 

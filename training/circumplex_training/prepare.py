@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from circumplex_training.alignment import SIDE, TEMPLATE, VIEW, grey_view, mean_template, widened
@@ -146,18 +146,21 @@ def pack_aligned(examples: list[Example], detector: Detector, rejected: Rejected
 
 
 def _read(example: Example, mode: str, rejected: Rejected) -> np.ndarray | None:
+    """The picture, turned as its EXIF says (the server does so) unless the set has a box or points: those are of the
+    pixels as they are stored."""
+    stored = example.box is not None or example.landmarks is not None
     try:
         with Image.open(example.path) as picture:
-            return np.asarray(picture.convert(mode))
+            return np.asarray((picture if stored else ImageOps.exif_transpose(picture)).convert(mode))
     except OSError:
         rejected.add("unreadable picture", example.path.name)
         return None
 
 
-def prepare(source: Path, detector_folder: Path, output: Path) -> Rejected:
-    """Reads `source`, prints what was left out and why, writes `output`."""
+def prepare(source: Path, detector_folder: Path, output: Path, split: str = "all") -> Rejected:
+    """Reads one split of `source` or `all` of it, prints what was left out and why, writes `output`."""
     rejected = Rejected()
-    examples = read_examples(source, rejected)
+    examples = read_examples(source, rejected, split)
     detector = Detector(detector_folder)
     has_votes = bool(examples) and examples[0].votes is not None
     packed = (pack_ferplus if has_votes else pack_aligned)(examples, detector, rejected)
@@ -169,8 +172,18 @@ def prepare(source: Path, detector_folder: Path, output: Path) -> Rejected:
     if has_votes and train.any():
         measured = mean_template(packed["landmarks"][train], packed["pictures"].shape[1])
         print(f"mean points {measured.tolist()}, template {TEMPLATE.tolist()}")
-    np.savez_compressed(output, **packed)
+    # Written beside and renamed: a kill leaves no half of a file.
+    part = output.with_name(f"{output.name}.part")
+    with open(part, "wb") as file:
+        np.savez_compressed(file, source=np.array(str(source.resolve())), **packed)
+    part.replace(output)
     return rejected
+
+
+def prepared_from(path: Path) -> str:
+    """The set that a file of `prepare` was made of."""
+    with np.load(path) as packed:
+        return str(packed["source"]) if "source" in packed else "?"
 
 
 def main() -> None:

@@ -93,6 +93,7 @@ def main() -> None:
         epochs=given["epochs"],
         parameters=given["parameters"],
         parity=0.0,
+        faceness="faceness" in given["outputs"],
     )
     card = {name: value for name, value in {**given, **own}.items() if name not in ("figures", "parityWithPyTorch")}
     card["selfCheck"] = {**own["selfCheck"], "tolerance": TOLERANCE}

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import torch
 
 from circumplex_training.augmentation import Batch
@@ -56,7 +57,9 @@ class Shards:
 
         results = list(self.pool.map(work, self.replicas, make_batch))
         for index, parameter in enumerate(self.parameters):
-            parts = [gradients[index] for gradients, _ in results]
-            parameter.grad = None if parts[0] is None else torch.stack(parts).mean(dim=0)
-        first = results[0][1]
-        return {name: sum(parts.get(name, 0.0) for _, parts in results) / len(results) for name in first}
+            # A part without labels for a task has no gradient for its head.
+            parts = [gradients[index] for gradients, _ in results if gradients[index] is not None]
+            parameter.grad = torch.stack(parts).sum(dim=0) / len(results) if parts else None
+        losses = [parts for _, parts in results]
+        names = dict.fromkeys(name for parts in losses for name in parts)
+        return {name: float(np.mean([parts[name] for parts in losses if name in parts])) for name in names}

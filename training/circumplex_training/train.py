@@ -25,7 +25,7 @@ from circumplex_training.curves import draw_curves
 from circumplex_training.data import FacenessSet, FaceSet, joined, load_faceness, load_faces, sample
 from circumplex_training.losses import AFFECT_LOSSES, Tasks, concordance, ema_update
 from circumplex_training.network import CROP_SIZE, AffectNetwork, Design
-from circumplex_training.prepare import prepare
+from circumplex_training.prepare import prepare, prepared_from
 from circumplex_training.shards import Shards
 from circumplex_training.warm_start import warm_start
 
@@ -65,7 +65,11 @@ def parse() -> tuple[Settings, Tasks]:
     source.add_argument("--data", type=Path, help="a set that prepare reads; its faces are kept in the run's folder")
     parser.add_argument("--detector", type=Path, help="folder of the detector, needed with --data")
     parser.add_argument("--more", type=Path, help="file that noisy wrote: further faces to train on")
-    parser.add_argument("--faceness", type=Path, help="file that faceness wrote; without it that head learns nothing")
+    parser.add_argument(
+        "--faceness",
+        type=Path,
+        help="file that faceness wrote; without it the model cannot tell faces from the detector's mistakes",
+    )
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints and logs")
     parser.add_argument("--epochs", type=int, default=Settings.epochs)
     parser.add_argument(
@@ -112,6 +116,8 @@ def parse() -> tuple[Settings, Tasks]:
         if not options.faces.exists():
             options.run.mkdir(parents=True, exist_ok=True)
             prepare(options.data, options.detector, options.faces)
+        elif (source := prepared_from(options.faces)) != str(options.data.resolve()):
+            parser.error(f"{options.faces} was made of {source}: take another --run for another set")
     return Settings(**{field.name: getattr(options, field.name) for field in fields(Settings)}), Tasks(
         affect=options.affect_loss
     )
@@ -209,6 +215,9 @@ def fit(settings: Settings, design: Design, tasks: Tasks, start_parts: tuple[str
         train = joined(train, load_faces(settings.more, "train"))
     if settings.train_limit is not None:
         train = train.first(settings.train_limit)
+    for split, faces in (("train", train), ("val", val)):
+        if len(faces) == 0:
+            raise SystemExit(f"no face is in {split}: a set that names no splits holds one picture in ten back")
     others = None if settings.faceness is None else load_faceness(settings.faceness, "train")
     other_val = None if settings.faceness is None else load_faceness(settings.faceness, "val")
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -245,6 +254,8 @@ def fit(settings: Settings, design: Design, tasks: Tasks, start_parts: tuple[str
         done = step / (steps_an_epoch * settings.epochs) if settings.minutes is None else minutes() / settings.minutes
         return min(1.0, done)
 
+    if others is None:
+        print("without --faceness the model will not tell faces from what the detector takes for one")
     print(f"{len(train)} train, {len(val)} val, faceness {0 if others is None else len(others)}, from epoch {epoch}")
     while progress() < 1:
         epoch_began = time.monotonic()
@@ -288,10 +299,11 @@ def fit(settings: Settings, design: Design, tasks: Tasks, start_parts: tuple[str
             "best": best,
             "minutes": minutes(),
             "figures": figures,
+            "faceness": others is not None,
         }
         save(state, checkpoint_path)
         if is_best:
-            save({"average": state["average"], "epoch": epoch, "figures": figures}, settings.run / "best.pt")
+            save({name: state[name] for name in ("average", "epoch", "figures", "faceness")}, settings.run / "best.pt")
     return figures
 
 

@@ -151,12 +151,14 @@ def main() -> None:
             held[f"{kind}, small"] = features(network, other_val, rows, generator, small=True)
     print(json.dumps({"before": kept_shares(network.faceness, held)}))
     train_head(network.faceness, faces, others, epochs=options.epochs, rate=options.rate, seed=options.seed)
-    unchanged = features(network, train, every[:own], exact=True)
-    shift = torch.quantile(logits_of(network.faceness, unchanged), 1 - KEPT_SHARE)
+    unchanged = [
+        logits_of(network.faceness, features(network, train, rows, exact=True)) for rows in every[:own].split(8192)
+    ]
+    shift = torch.quantile(torch.cat(unchanged), 1 - KEPT_SHARE).item()
     with torch.no_grad():
         network.faceness.decide[-1].bias -= shift
-    print(json.dumps({"after": kept_shares(network.faceness, held), "shift": round(shift.item(), 3)}))
-    save({**saved, "average": network.state_dict()}, options.run / options.output)
+    print(json.dumps({"after": kept_shares(network.faceness, held), "shift": round(shift, 3)}))
+    save({**saved, "average": network.state_dict(), "faceness": True}, options.run / options.output)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import csv
 import json
 import shutil
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,13 +32,13 @@ from circumplex_training.alignment import SIDE, TEMPLATE, VIEW, widened
 from circumplex_training.augmentation import training_batch
 from circumplex_training.check import largest_face, smoothed
 from circumplex_training.curves import read_log
-from circumplex_training.data import load_faceness, load_faces
+from circumplex_training.data import FaceSet, load_faceness, load_faces
 from circumplex_training.detector import Detector, Face
 from circumplex_training.drawn import PAGE_SIDE, draw_page, font_files
 from circumplex_training.losses import Tasks, multi_task_loss
 from circumplex_training.network import AffectNetwork, Design
 from circumplex_training.prepare import prepare
-from circumplex_training.served import ServedModel
+from circumplex_training.served import Answers, ServedModel
 from circumplex_training.shards import Shards
 from circumplex_training.train import rate_at
 
@@ -78,8 +80,10 @@ def test_trains_exports_and_evaluates_affectnet(
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed and all(name.startswith("faceness.") for name in changed)
     call(monkeypatch, export, "--run", run, "--checkpoint", "tuned.pt", "--faces", run / "faces.npz", "--output", model,
-         "--version", "0.0.1",
-         "--set-name", "drawn faces")  # fmt: skip
+         "--version", "0.0.1", "--set-name", "drawn faces", "--data-note", "drawn faces", "--licence", "MIT",
+         )  # fmt: skip
+    assert "faceness" in json.loads((model / "card.json").read_text())["outputs"]
+    capsys.readouterr()
     call(monkeypatch, evaluate, "--model", model, "--data", data, "--detector", detector_folder, "--output", report)
     text = (report / "report.md").read_text()
     for figure in (
@@ -94,6 +98,8 @@ def test_trains_exports_and_evaluates_affectnet(
         "| happiness |",
     ):
         assert figure in text
+    # Of the 28 pictures those of val alone were looked at.
+    assert "8 faces, 0 to train on" in capsys.readouterr().out
     # AffectNet has valence and arousal of its own: nothing of it is a proxy.
     assert "proxy" not in text
     assert (report / "plot.png").stat().st_size > 10_000
@@ -154,6 +160,70 @@ def test_a_killed_run_goes_on_after_its_last_epoch(
     assert read_log(tmp_path / "log.csv")["epoch"] == [0, 1]
     with Image.open(tmp_path / "curves.png") as curves:
         assert len(np.unique(np.asarray(curves.convert("L")))) > 20
+
+
+def test_faces_alone_do_not_teach_the_faceness_head(votes_file: Path) -> None:
+    faces = load_faces(votes_file, "train")
+    network = AffectNetwork()
+    shards = Shards(network, 2, "cpu", Tasks())
+    parts = shards.gradient([lambda: training_batch(faces, torch.arange(8), None, 36, 1, mixed_share=0)] * 2)
+    assert "faceness" not in parts and parts["expression"] > 0
+    assert all(not parameter.grad.any() for parameter in network.faceness.parameters())
+    assert network.expressions.weight.grad.any()
+
+
+def test_shards_may_lack_labels_of_a_task(votes_file: Path) -> None:
+    faces = load_faces(votes_file, "train")
+    unlabelled = replace(faces, shares=torch.zeros_like(faces.shares), affect=torch.full_like(faces.affect, torch.nan))
+    network = AffectNetwork()
+    shards = Shards(network, 2, "cpu", Tasks())
+
+    def gradient(first: FaceSet, second: FaceSet) -> torch.Tensor:
+        makers = [partial(training_batch, one, torch.arange(8), None, 36, 1, mixed_share=0) for one in (first, second)]
+        assert shards.gradient(makers)["expression"] > 0
+        return network.expressions.weight.grad.norm()
+
+    assert gradient(unlabelled, faces) > 0 and gradient(faces, unlabelled) > 0
+
+
+def test_without_faceness_the_card_names_no_such_output(
+    votes_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call(monkeypatch, train, "--faces", votes_file, "--run", tmp_path, "--batch", 16, "--epochs", 1)
+    assert "without --faceness" in capsys.readouterr().out
+    call(
+        monkeypatch, export, "--run", tmp_path, "--faces", votes_file, "--output", tmp_path / "model", "--version", "1"
+    )
+    assert "every crop for a face" in capsys.readouterr().out
+    card = json.loads((tmp_path / "model" / "card.json").read_text())
+    assert set(card["outputs"]) == {"affect", "expressions", "uncertainty"}
+    assert "faceness" not in card["selfCheck"]
+    call(monkeypatch, quantize, "--model", tmp_path / "model", "--faces", votes_file, "--output", tmp_path / "int8")
+    assert "faceness" not in json.loads((tmp_path / "int8" / "card.json").read_text())["outputs"]
+
+
+def test_a_run_is_of_one_set(
+    affectnet_csv: Path, detector_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    prepare(affectnet_csv, detector_folder, tmp_path / "faces.npz")
+    with pytest.raises(SystemExit):
+        call(monkeypatch, train, "--data", affectnet_csv / "validation.csv", "--detector", detector_folder, "--run",
+             tmp_path)  # fmt: skip
+    assert f"was made of {affectnet_csv}" in capsys.readouterr().err
+
+
+def test_faces_that_are_rated_without_an_expression_are_told_apart() -> None:
+    answers = Answers(np.zeros((6, 2)), np.eye(8)[:6], np.ones(6), np.ones(6))
+    affect = np.array([[0.1 * row, -0.1 * row] for row in range(6)])
+    label = np.array([0, 1, 2, 3, -1, -1])
+    result = evaluate.Evaluation(answers, affect, label, np.full(6, True), label >= 0, is_proxy=False)
+    figures = evaluate.summary(result, "some")
+    assert figures["affectPictures"] == 6 and figures["affectPicturesWithExpression"] == 4
+    assert figures["affectRmseWithExpression"]["valence"] == pytest.approx(
+        np.sqrt(np.mean([0, 0.01, 0.04, 0.09])), abs=1e-4
+    )
+    assert "The 4 of them that have one of the eight expressions" in evaluate.report(result, rounds=5)
 
 
 def test_the_same_seed_gives_the_same_batch(votes_file: Path, faceness_file: Path) -> None:
@@ -358,9 +428,10 @@ def test_noisy_labels_become_shares_that_train_takes_beside_votes(
     assert "no expression: 1 (" in said and "unreadable picture: 1 (gone.jpg)" in said
     packed = np.load(tmp_path / "more.npz")
     assert np.allclose(packed["shares"].sum(axis=1), 1, atol=1e-3)
-    # A quarter of the weight is the label's, and a label that the model rules out is no label.
-    assert 1 <= len(packed["shares"]) <= 3
-    assert packed["shares"][0, 1] >= noisy.TRUST
+    assert len(packed["shares"]) == 3
+    # A smile that the model sees too: half of it is the label's. A fear that it does not see is not taught.
+    assert packed["shares"][0, 1] >= noisy.TRUST + (1 - noisy.TRUST) * noisy.AGREED
+    assert packed["shares"][2, 4] < noisy.TRUST
     (tmp_path / "manifest.csv").write_text("path,expression\ngone.jpg,anger\n")
     with pytest.raises(SystemExit, match="no usable row"):
         call(monkeypatch, noisy, "--data", tmp_path, "--detector", detector_folder, "--model",

@@ -40,8 +40,8 @@ def test_proxy_is_the_weighted_mean_of_class_means() -> None:
     assert affect_proxy(shares)[0] == pytest.approx((CLASS_MEANS[0] + CLASS_MEANS[1]) / 2)
 
 
-def test_a_noisy_label_is_half_believed_and_an_impossible_one_left_out() -> None:
-    estimates = np.array([[0.6, 0.4, 0, 0, 0, 0, 0, 0], [0.99, 0.01, 0, 0, 0, 0, 0, 0]], np.float32)
-    shares, keep = relabelled(estimates, np.array([1, 1]), trust=0.5, least=0.03)
-    assert np.allclose(shares[0], [0.3, 0.7, 0, 0, 0, 0, 0, 0])
-    assert keep.tolist() == [True, False]
+def test_a_noisy_label_is_half_believed_where_the_estimate_agrees_and_not_where_they_part() -> None:
+    estimates = np.array([[0.2, 0.8, 0, 0, 0, 0, 0, 0], [0.6, 0.4, 0, 0, 0, 0, 0, 0]], np.float32)
+    shares, agrees = relabelled(estimates, np.array([1, 1]), trust=0.5, agreed=0.7)
+    assert np.allclose(shares, [[0.1, 0.9, 0, 0, 0, 0, 0, 0], [0.6, 0.4, 0, 0, 0, 0, 0, 0]])
+    assert agrees.tolist() == [True, False]
