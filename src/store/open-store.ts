@@ -3,6 +3,7 @@ import { readSummary, readTimeline, readTrack, readTracks } from './aggregates.t
 import { guarded, openDatabase, writeProbe } from './database.ts';
 import { Eraser } from './erasing.ts';
 import { readFrames, readFramesAfter, readLastFrames, readProgress } from './frame-reader.ts';
+import { FrameSums } from './frame-sums.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { deleteImage, deleteImagesBefore } from './images.ts';
 import { countOpenStreams, countStoredFrames, listKeys, readForeignChanges, revokeKey } from './keys.ts';
@@ -39,6 +40,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   }
   const turns = new Turns();
   const writer = new FrameWriter(database, turns);
+  const sums = new FrameSums(database);
   const inTurn = <T>(what: string, work: () => Promise<T>): Promise<T> => turns.run(() => guarded(what, work));
   const read = <T>(what: string, work: () => Promise<T>): Promise<T> => inTurn(`read ${what}`, work);
   const write = <T>(what: string, work: () => Promise<T>): Promise<T> => inTurn(`write ${what}`, work);
@@ -65,7 +67,10 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     streams: (query) => read('the streams', () => listStreams(database, query)),
     unfinishedStreams: () => read('the streams', () => unfinishedStreams(database)),
     countStreams: () => read('the streams', () => countStreams(database)),
-    deleteStream: (id, signal) => deleteStream(database, id, eraser.begin(signal)),
+    deleteStream: (id, signal) => {
+      sums.forget(id);
+      return deleteStream(database, id, eraser.begin(signal));
+    },
     expiredStreams: (expiry, limit) => read('the streams', () => expiredStreams(database, expiry, limit)),
 
     appendFrames: (frames) => writer.append(frames),
@@ -73,7 +78,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     framesAfter: (streamId, sequence, limit) =>
       read('the frames', () => readFramesAfter(database, streamId, { sequence, limit })),
     lastFrames: (streamId, seconds) => read('the frames', () => readLastFrames(database, streamId, seconds)),
-    progress: (streamId) => read('the progress', () => readProgress(database, streamId)),
+    progress: (streamId) => read('the progress', () => readProgress(database, sums, streamId)),
 
     tracks: (streamId, query) => read('the tracks', () => readTracks(database, streamId, query)),
     track: (streamId, trackNumber) => read('the track', () => readTrack(database, streamId, trackNumber)),
@@ -111,7 +116,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     statistics: () => writer.statistics,
     async [Symbol.asyncDispose]() {
       await writer[Symbol.asyncDispose]();
-      await turns.run(() => database.$disconnect());
+      await turns.close(() => database.$disconnect());
     },
   };
 }

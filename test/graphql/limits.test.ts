@@ -5,13 +5,16 @@ import { openKeyring } from '../../src/access/index.ts';
 import { AppError } from '../../src/errors.ts';
 import { startServer } from '../../src/graphql/index.ts';
 import type { Pipeline } from '../../src/pipeline/index.ts';
-import type { Store } from '../../src/store/index.ts';
+import type { Store, StreamQuery } from '../../src/store/index.ts';
 import { testConfig } from '../pipeline/support.ts';
+import { testStore } from '../store/support.ts';
 
 const NO_KEYS = { keys: async () => [], foreignChanges: async () => 0 };
 
 /** A server over nothing: whatever passes the limits meets `streams`, which answers as it is told. */
-async function openLimits(streams: () => Promise<unknown> = async () => ({ items: [], hasNextPage: false })) {
+async function openLimits(
+  streams: (query: StreamQuery) => Promise<unknown> = async () => ({ items: [], hasNextPage: false }),
+) {
   const lines: string[] = [];
   const log = pino({ level: 'info' }, { write: (line: string) => lines.push(line) });
   const config = testConfig('.', { PORT: '0' });
@@ -43,6 +46,9 @@ const pages = (streams: string, frames: string): string =>
 
 const aliases = (count: number): string =>
   Array.from({ length: count }, (_, index) => `a${index}: engine { name }`).join(' ');
+
+/** One field under as many names as may be. */
+const many = (field: string): string => Array.from({ length: 29 }, (_, index) => `a${index}: ${field}`).join(' ');
 
 /** Fragments that each spread the next one twice: 2 to the power of their number fields in a short text. */
 function doublingFragments(count: number): string {
@@ -93,6 +99,32 @@ test.each([
     {},
     'QUERY_TOO_COMPLEX',
   ],
+  [
+    'everything of each of twenty streams',
+    `{ streams { nodes { progress { framesDone } frames { nodes { sequence } } tracks { nodes { number } }
+      timeline(bucketSeconds: 1) { faces } summary { faces } } } }`,
+    {},
+    null,
+  ],
+  ['the progress of a thousand streams', '{ streams(first: 1000) { nodes { progress { framesDone } } } }', {}, null],
+  [
+    'the progress of a thousand streams, many times',
+    `{ streams(first: 1000) { nodes { ${many('progress { framesDone }')} } } }`,
+    {},
+    'QUERY_TOO_COMPLEX',
+  ],
+  [
+    'many summaries of a few streams',
+    `{ streams(first: 4) { nodes { ${many('summary { faces }')} } } }`,
+    {},
+    'QUERY_TOO_COMPLEX',
+  ],
+  [
+    'many short pages of tracks, each of which may read a stream',
+    `{ streams(first: 4) { nodes { ${many('tracks(first: 1) { nodes { number } }')} } } }`,
+    {},
+    'QUERY_TOO_COMPLEX',
+  ],
   ['fragments that double', doublingFragments(60), {}, 'QUERY_TOO_COMPLEX'],
   ['a text that is too long', `{ streams { nodes { ${'id '.repeat(2500)} } } }`, {}, 'QUERY_TOO_COMPLEX'],
 ])('%s', async (_, query, variables, code) => {
@@ -100,6 +132,20 @@ test.each([
   // Whatever the server answers, the text is GraphQL.
   expect(parse(query).kind).toBe('Document');
   expect((await limits.errorOf(query, variables))?.extensions.code ?? null).toBe(code);
+});
+
+test.each([0, -1, 1001, 10_001, 1_000_000])('a page of %i is refused by its length, not by its sum', async (first) => {
+  await using own = await testStore();
+  await using limits = await openLimits((query) => own.store.streams(query));
+  const list = 'streams(first: $first) { nodes { id progress { share } frames(first: 1) { nodes { sequence } } } }';
+  const refusal = {
+    extensions: { code: 'BAD_INPUT' },
+    message: expect.stringContaining('first must be a whole number'),
+  };
+  expect(await limits.errorOf(`query ($first: Int!) { ${list} }`, { first })).toMatchObject(refusal);
+  // A length in the text is part of the cost as well.
+  if (first < 100_000)
+    expect(await limits.errorOf(`{ ${list.replace('$first', String(first))} }`)).toMatchObject(refusal);
 });
 
 test.each([

@@ -56,6 +56,16 @@ describe('the progress of a stream', () => {
     expect(speed).toBeGreaterThan(0);
     expect(speed! * etaSeconds!).toBeCloseTo(5, 6);
   });
+
+  it('of a live stream that was away counts nothing of that time as work', async () => {
+    const live = new LiveProgress(null, { frames: 100, faces: 0, skipped: 0, lastPtsSeconds: 10 });
+    live.frameStored({ ...frame('a', 100), ptsSeconds: 3610 });
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(live.now()).toMatchObject({ framesDone: 101, speed: null });
+    live.frameStored({ ...frame('a', 101), ptsSeconds: 3610.005 });
+    expect(live.now().speed).toBeGreaterThan(0);
+    expect(live.now().speed).toBeLessThan(10);
+  });
 });
 
 describe('the counters of live streams', () => {

@@ -70,6 +70,24 @@ describe('a subscriber with a cursor', () => {
     expect(await sequences(hub.frames(source.id, { afterSequence: 4 }))).toEqual([]);
   });
 
+  test('is told when the stream is erased before all of its past has come', async () => {
+    const hub = newHub();
+    for (const erasedAfter of [150, 390]) {
+      const source = await newSource(hub);
+      await source.add(400);
+      await source.end();
+      const seen: number[] = [];
+      const reading = (async () => {
+        for await (const { frame: one } of hub.frames(source.id, { afterSequence: -1 })) {
+          seen.push(one.sequence);
+          if (seen.length === erasedAfter) await opened.store.deleteStream(source.id);
+        }
+      })();
+      await expect(reading).rejects.toMatchObject({ code: 'NOT_FOUND' });
+      expect(seen).toEqual(upTo(erasedAfter === 150 ? 200 : 400));
+    }
+  });
+
   test('that is slower than the stream while it catches up loses nothing, however small the buffer', async () => {
     const hub = newHub(2);
     const source = await newSource(hub);
