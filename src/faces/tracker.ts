@@ -47,8 +47,16 @@ interface Track {
   velocityY: number;
 }
 
-/** A pair that may not be: dearer than every allowed pair together could save. */
-const FORBIDDEN = 1000;
+/**
+ * Overlap of a face with the place where its track is expected that settles whose it is. Two boxes that do not overlap each
+ * other cannot both share more with a third (Kirillov et al. 2019, "Panoptic Segmentation", 4.1), so nobody else's coming or
+ * going takes such a face its track.
+ */
+const CLOSE_OVERLAP = 0.5;
+/** Cost of a pair that may not be. */
+const FORBIDDEN = Number.POSITIVE_INFINITY;
+/** Cost of two that lie as far apart as they may. */
+const DEAREST_REACH = 2;
 /** Without overlap a face may have moved by so many of its own sizes, and by so many more for each second away. */
 const REACH = 0.5;
 const REACH_A_SECOND = 1.5;
@@ -67,8 +75,9 @@ const MAX_PREDICTION_SECONDS = 0.5;
 const GAPS_SURVIVED = 1.5;
 
 /**
- * Two passes as in ByteTrack (Zhang et al. 2022): sure faces are matched to tracks first, then the doubtful ones to the
- * tracks that are left, each time by the cheapest assignment over overlap and distance from the predicted place.
+ * Sure faces are matched to tracks first, then the doubtful ones to the tracks that are left, as in ByteTrack (Zhang et al.
+ * 2022), each time by the cheapest assignment over overlap and distance from the predicted place. What lies close goes
+ * before what is within reach: in one assignment a face that stays would be handed on where that makes a pair more.
  */
 export function createTracker(options: TrackerOptions): Tracker {
   let next = options.resume?.nextTrackNumber ?? 1;
@@ -102,19 +111,26 @@ export function createTracker(options: TrackerOptions): Tracker {
       tracks = tracks.filter(({ seenAtSeconds }) => now - seenAtSeconds <= keepSeconds);
 
       const numbers = new Map<DetectedFace, number>();
-      const pass = (candidates: readonly DetectedFace[], minOverlap: number): void => {
+      const pass = (wanted: readonly DetectedFace[], minOverlap: number): void => {
+        const candidates = wanted.filter((face) => !numbers.has(face));
         const open = tracks.filter(({ number }) => ![...numbers.values()].includes(number));
         const costs = candidates.map((face) => open.map((track) => cost(track, face.box, { now, before, minOverlap })));
-        for (const [row, column] of assign(costs).entries()) {
+        // A face that stays alone costs as much as the dearest pair, as in DeepSORT (Wojke et al. 2017), and no more: a
+        // pair more is not worth any number of bad ones.
+        const alone = (minOverlap > 0 ? 1 - minOverlap : DEAREST_REACH) + ABSENCE;
+        const clipped = costs.map((row) => row.map((pair) => Math.min(pair, alone)));
+        for (const [row, column] of assign(clipped).entries()) {
           const track = open[column];
-          if (track === undefined || costs[row]![column]! >= FORBIDDEN) continue;
+          if (track === undefined || costs[row]![column] === FORBIDDEN) continue;
           numbers.set(candidates[row]!, track.number);
           follow(track, candidates[row]!.box, now);
         }
       };
       const sure = faces.filter(({ score }) => score >= options.newTrackScore);
-      pass(sure, 0);
       const doubtful = faces.filter(({ score }) => score < options.newTrackScore);
+      pass(sure, CLOSE_OVERLAP);
+      pass(doubtful, CLOSE_OVERLAP);
+      pass(sure, 0);
       pass(doubtful, DOUBTFUL_OVERLAP);
       for (const face of sure) {
         if (numbers.has(face)) continue;

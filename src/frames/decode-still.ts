@@ -37,6 +37,9 @@ const TIMEOUT_SECONDS = 30;
 /** Shows through where a picture is transparent: what most pages and viewers put behind one. */
 const BACKGROUND = 'white';
 
+/** Its header can be read, its pixels by a libvips with a decoder of HEVC alone, which is patented and not shipped. */
+const HEIC_REFUSED = 'HEIC pictures are not decoded here; send JPEG, PNG, WebP or AVIF.';
+
 /** EXIF orientations from 5 on lie on their side. */
 const FIRST_LYING_ORIENTATION = 5;
 
@@ -49,7 +52,7 @@ export async function decodeStill(
   bytes: Uint8Array,
   { maxPixels, maxSidePixels, maxWidthPixels = maxSidePixels }: DecodeStillOptions,
 ): Promise<StillPicture> {
-  const { width, height } = await uprightSize(bytes, maxPixels);
+  const { width, height, coding } = await readHeader(bytes, maxPixels);
   const { data, info } = await sharp(bytes, { limitInputPixels: maxPixels, failOn: 'error', autoOrient: true })
     .timeout({ seconds: TIMEOUT_SECONDS })
     .resize({
@@ -63,13 +66,22 @@ export async function decodeStill(
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true })
     .catch((cause: unknown) => {
+      if (coding === 'hevc') throw new AppError('MEDIA_UNSUPPORTED', HEIC_REFUSED, { cause });
       throw new AppError('MEDIA_DAMAGED', 'The picture is damaged or cut off; send the whole file.', { cause });
     });
   const image = { width: info.width, height: info.height, rgb: threeChannels(data, info.channels) };
   return { image, sourceWidth: width, sourceHeight: height };
 }
 
-async function uprightSize(bytes: Uint8Array, maxPixels: number): Promise<{ width: number; height: number }> {
+interface Header {
+  /** Upright. */
+  readonly width: number;
+  readonly height: number;
+  /** What codes the pixels within HEIF: 'av1' is AVIF, 'hevc' is HEIC. */
+  readonly coding: string | undefined;
+}
+
+async function readHeader(bytes: Uint8Array, maxPixels: number): Promise<Header> {
   if (bytes.length === 0) throw new AppError('MEDIA_UNSUPPORTED', 'The picture is empty.');
   const header = await sharp(bytes, { limitInputPixels: false })
     .metadata()
@@ -78,7 +90,7 @@ async function uprightSize(bytes: Uint8Array, maxPixels: number): Promise<{ widt
         cause,
       });
     });
-  const { width, pageHeight, height, orientation = 1 } = header;
+  const { width, pageHeight, height, orientation = 1, compression: coding } = header;
   if (width * height > maxPixels) {
     throw new AppError(
       'PICTURE_TOO_LARGE',
@@ -87,8 +99,8 @@ async function uprightSize(bytes: Uint8Array, maxPixels: number): Promise<{ widt
   }
   const pictureHeight = pageHeight ?? height;
   return orientation >= FIRST_LYING_ORIENTATION
-    ? { width: pictureHeight, height: width }
-    : { width, height: pictureHeight };
+    ? { width: pictureHeight, height: width, coding }
+    : { width, height: pictureHeight, coding };
 }
 
 /** A copy, since sharp's memory cannot be transferred between threads. A grey picture may come with one channel. */

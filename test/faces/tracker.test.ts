@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { overlap } from '../../src/faces/geometry.ts';
 import { createTracker, type Tracker } from '../../src/faces/index.ts';
 import { faceAt } from './support.ts';
 
@@ -175,4 +176,69 @@ test('frames that were asked for far apart keep their tracks, an interruption do
     numbers(tracker, 0, [at(0.4)]);
     expect(numbers(tracker, 20, [at(0.4)])).toEqual([wanted]);
   }
+});
+
+describe('a face that stays where it is keeps its number', () => {
+  /** Left of the face at 0.45 and right of it, so many of its widths away. */
+  const beside = (widths: number, score = 0.9) => ({
+    left: at(0.45 - 0.1 * widths, 0.3, score),
+    right: at(0.45 + 0.1 * widths, 0.3, score),
+  });
+
+  test.each([
+    ['at one frame a second', 1.5, 1, 1],
+    ['at one frame a second, further off', 1.9, 1, 1],
+    ['at two frames a second, half a second after the neighbour has left', 1.2, 0.5, 2],
+    ['at five frames a second, heads touching', 0.95, 0.2, 1],
+    ['at 25 frames a second, heads touching, the neighbour hidden for 0.4 s', 0.95, 0.04, 10],
+  ])(
+    'when a neighbour leaves on one side and another comes on the other, %s',
+    (_, widths, stepSeconds, absentSteps) => {
+      const tracker = createTracker(OPTIONS);
+      const { left, right } = beside(widths);
+      expect(numbers(tracker, 0, [at(0.45), left])).toEqual([1, 2]);
+      for (let step = 1; step < absentSteps; step++) numbers(tracker, step * stepSeconds, [at(0.45)]);
+      expect(numbers(tracker, absentSteps * stepSeconds, [at(0.45), right])[0]).toBe(1);
+      expect(numbers(tracker, (absentSteps + 1) * stepSeconds, [at(0.45)])).toEqual([1]);
+    },
+  );
+
+  test('when it is doubtful while a sure one comes beside it', () => {
+    const tracker = createTracker(OPTIONS);
+    numbers(tracker, 0, [at(0.45)]);
+    expect(numbers(tracker, 0.2, [at(0.45, 0.3, 0.65), beside(0.95).right])).toEqual([1, 2]);
+    expect(numbers(tracker, 0.4, [at(0.45), beside(0.95).right])).toEqual([1, 2]);
+  });
+
+  test('whatever others do that do not overlap it', () => {
+    const score = fc.constantFrom(0.6, 0.9);
+    const other = fc.record({
+      x: fc.double({ min: 0, max: 0.9, noNaN: true }),
+      y: fc.double({ min: 0, max: 0.8, noNaN: true }),
+      width: fc.double({ min: 0.04, max: 0.3, noNaN: true }),
+      score,
+    });
+    const frame = fc.record({ others: fc.array(other, { maxLength: 6 }), score, place: fc.nat() });
+    const stay = at(0.45).box;
+    fc.assert(
+      fc.property(
+        fc.array(frame, { minLength: 1, maxLength: 15 }),
+        fc.constantFrom(0.04, 0.2, 0.5, 1, 5),
+        (frames, stepSeconds) => {
+          const tracker = createTracker(OPTIONS);
+          numbers(tracker, 0, [at(0.45)]);
+          for (const [index, { others, place, score: own }] of frames.entries()) {
+            const faces = others
+              .map((one) => faceAt({ ...one, height: one.width * 1.5 }, one.score))
+              .filter(({ box }) => overlap(box, stay) === 0);
+            const staying = at(0.45, 0.3, own);
+            faces.splice(place % (faces.length + 1), 0, staying);
+            const tracked = tracker.update((index + 1) * stepSeconds, faces);
+            expect(tracked.find(({ face }) => face === staying)?.trackNumber).toBe(1);
+          }
+        },
+      ),
+      { numRuns: 1000 },
+    );
+  });
 });

@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import sharp, { type Sharp } from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { decodeStill, type StillPicture } from '../../src/frames/index.ts';
@@ -15,6 +17,49 @@ async function twoHalves(width = 60, height = 40): Promise<Sharp> {
     .png()
     .toBuffer();
   return sharp(whole);
+}
+
+function box(type: string, ...parts: readonly (string | Uint8Array | readonly number[])[]): Buffer {
+  const body = Buffer.concat(
+    parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : Buffer.from(part))),
+  );
+  return Buffer.concat([u32(body.length + 8), Buffer.from(type, 'latin1'), body]);
+}
+
+function u32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}
+
+/** A picture of 64x64 as telephones keep it: a frame of HEVC, out of the MP4 that ffmpeg writes, as the one item of a HEIF. */
+async function heic(majorBrand: string): Promise<Buffer> {
+  const source = '-nostdin -v error -f lavfi -i testsrc2=s=64x64:r=1:d=1 -frames:v 1 -pix_fmt yuv420p';
+  const coded = '-c:v libx265 -x265-params log-level=none:info=0 -tag:v hvc1';
+  const words = `${source} ${coded} -f mp4 -movflags frag_keyframe+empty_moov pipe:1`.split(' ');
+  const { stdout: mp4 } = await promisify(execFile)('ffmpeg', words, { encoding: 'buffer' });
+  const whole = (type: string): Buffer => {
+    const at = mp4.indexOf(type) - 4;
+    return mp4.subarray(at, at + mp4.readUInt32BE(at));
+  };
+  const frame = whole('mdat').subarray(8);
+  const zero = u32(0);
+  const meta = (offset: number): Buffer =>
+    box(
+      'meta',
+      zero,
+      box('hdlr', zero, zero, 'pict', zero, zero, zero, '\0'),
+      box('pitm', zero, [0, 1]),
+      box('iloc', zero, [0x44, 0, 0, 1, 0, 1, 0, 0, 0, 1], u32(offset), u32(frame.length)),
+      box('iinf', zero, [0, 1], box('infe', [2, 0, 0, 0, 0, 1, 0, 0], 'hvc1\0')),
+      box(
+        'iprp',
+        box('ipco', whole('hvcC'), box('ispe', zero, u32(64), u32(64))),
+        box('ipma', zero, u32(1), [0, 1, 2, 0x81, 2]),
+      ),
+    );
+  const type = box('ftyp', majorBrand, zero, 'mif1heic');
+  return Buffer.concat([type, meta(type.length + meta(0).length + 8), box('mdat', frame)]);
 }
 
 function pixel({ image }: StillPicture, x: number, y: number): number[] {
@@ -132,6 +177,15 @@ describe('what is refused', () => {
     for (const text of ['', 'no picture', svg, `<?xml version="1.0"?>${svg}`, '%PDF-1.4\n']) {
       expect([text, await codeOf(decodeStill(Buffer.from(text), LIMITS))]).toEqual([text, 'MEDIA_UNSUPPORTED']);
     }
+  });
+
+  it.each(['heic', 'mif1'])('is HEIC (%s), which is whole but cannot be decoded here', async (majorBrand) => {
+    const bytes = await heic(majorBrand);
+    expect(await sharp(bytes).metadata()).toMatchObject({ width: 64, height: 64, compression: 'hevc' });
+    await expect(decodeStill(bytes, LIMITS)).rejects.toMatchObject({
+      code: 'MEDIA_UNSUPPORTED',
+      message: expect.stringMatching(/HEIC.*JPEG, PNG, WebP or AVIF/),
+    });
   });
 
   it.each(['jpeg', 'png', 'webp'] as const)('is cut off: %s', async (kind) => {
