@@ -25,6 +25,22 @@ export interface OpenedAddress extends CheckedAddress, AsyncDisposable {
   readonly refusal?: AppError | undefined;
   /** Whether the source broke off in the middle of what it sends by this very address. Nothing where no relay can tell. */
   readonly brokeOff?: boolean;
+  /** Why the last thing that a relay could not fetch was not there. ffmpeg knows the relay alone, and tells less. */
+  readonly problem?: AppError | undefined;
+  /** Nothing until a relay has seen that the source is a playlist. */
+  readonly playlist?: PlaylistFacts | undefined;
+}
+
+/** What a relay has seen of a playlist (HLS) since the address was opened. */
+export interface PlaylistFacts {
+  /** The longest that a segment may be, by the lists' own word. Seconds; 0 where none has one. */
+  readonly targetSeconds: number;
+  /** Whether a list has said that no more segments will come. */
+  readonly hasEnded: boolean;
+  /** Segments that did not come whole; ffmpeg goes on with the next one. */
+  readonly segmentsFailed: number;
+  /** Whether the last segment that was asked for is one of them. */
+  readonly lastFailed: boolean;
 }
 
 /** Judges addresses. */

@@ -111,10 +111,18 @@ export function parseAddress(address: string): ParsedAddress {
     userInfo: userInfo === undefined || userInfo === '' ? '' : `${userInfo}@`,
     path,
     query: query === '?' ? '' : query,
-    shownUrl: `${scheme}://${urlHost(host)}${shownPort}${path}${query.length > 1 ? '?...' : ''}`,
+    shownUrl: `${scheme}://${urlHost(host)}${shownPort}${withoutSecrets(path)}${query.length > 1 ? '?...' : ''}`,
   };
   if (parsed.kind === 'UDP' || parsed.kind === 'SRT') checkDatagramAddress(parsed);
   return parsed;
+}
+
+/** Cameras that log in by their path write `/user=admin&password=tlJwpbo6&channel=1` or `/user=admin_password=tlJwpbo6_channel=1`. */
+const SECRET_IN_PATH =
+  /((?:user|usr|username|login|pass|passwd|password|pwd|token|key|secret|auth)=)(?:(?!_[a-z]+=)[^&;/])+/gi;
+
+function withoutSecrets(path: string): string {
+  return path.replace(SECRET_IN_PATH, '$1...');
 }
 
 /** The host as it stands in a URL. */

@@ -1,6 +1,6 @@
 /** The gate itself: every address of a client passes here before anything is connected to. */
 import { AppError } from '../errors.ts';
-import type { AddressGate, OpenedAddress } from './address-gate.ts';
+import type { AddressGate, CheckedAddress, OpenedAddress } from './address-gate.ts';
 import { isMulticast, type ParsedAddress, urlHost } from './address-syntax.ts';
 import { checkDevice, isDeviceAddress, openDevice } from './device.ts';
 import { createHostPolicy } from './host-policy.ts';
@@ -87,12 +87,7 @@ async function openPinned(source: ParsedAddress, ip: string, { judge, options }:
   return { kind, shownUrl, inputUrl: directUrl(source, ip), [Symbol.asyncDispose]: async () => {} };
 }
 
-interface Relay extends AsyncDisposable {
-  readonly inputUrl: string;
-  readonly refusal: AppError | undefined;
-  readonly brokeOff?: boolean;
-  readonly proxyUrl?: string;
-}
+type Relay = AsyncDisposable & Omit<OpenedAddress, keyof CheckedAddress>;
 
 function opened({ kind, shownUrl }: ParsedAddress, relay: Relay): OpenedAddress {
   return {
@@ -105,6 +100,12 @@ function opened({ kind, shownUrl }: ParsedAddress, relay: Relay): OpenedAddress 
     },
     get brokeOff() {
       return relay.brokeOff ?? false;
+    },
+    get problem() {
+      return relay.problem;
+    },
+    get playlist() {
+      return relay.playlist;
     },
     [Symbol.asyncDispose]: () => relay[Symbol.asyncDispose](),
   };

@@ -8,11 +8,13 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AppError, toAppError } from '../errors.ts';
+import type { PlaylistFacts } from './address-gate.ts';
 import { refused } from './address-syntax.ts';
+import { statusError } from './definite-error.ts';
 import { type Fetched, resolveReference, Upstream, type UpstreamOptions, urlOf } from './http-upstream.ts';
 import { listenOnLoopback } from './listen-on-loopback.ts';
 import { aborted } from './media-process.ts';
-import { PLAYLIST_MARK, rewritePlaylist } from './playlist.ts';
+import { lengthsOf, PLAYLIST_MARK, rewritePlaylist } from './playlist.ts';
 import { HEAD_BYTES, kindOfHead } from './policy.ts';
 
 export interface HttpRelayOptions extends UpstreamOptions {
@@ -32,6 +34,8 @@ const MAX_REQUESTS = 32;
 const MAX_PLAYLIST_BYTES = 4 * 1024 * 1024;
 /** Those of a segment of sound have some hundred bytes. */
 const MAX_TAG_BYTES = 256 * 1024;
+/** ffmpeg's way to find where a file ends. */
+const RANGE_BEYOND_END = 416;
 const ID3_MARK = Buffer.from('ID3');
 const ID3_HEADER_BYTES = 10;
 const ID3_HAS_FOOTER = 0x10;
@@ -52,7 +56,9 @@ export class HttpRelay implements AsyncDisposable {
   /** What is under way, each with what breaks it off. */
   readonly #answering = new Map<Promise<void>, AbortController>();
   #refusal: AppError | undefined;
+  #problem: AppError | undefined;
   #brokeOff = false;
+  #playlist: PlaylistFacts | undefined;
   #closed: Promise<void> | null = null;
 
   private constructor(server: Server, options: HttpRelayOptions) {
@@ -91,15 +97,33 @@ export class HttpRelay implements AsyncDisposable {
     return this.#brokeOff;
   }
 
+  /** Why the last thing that did not come was not there; what ffmpeg no longer wanted does not count. */
+  get problem(): AppError | undefined {
+    return this.#problem;
+  }
+
+  get playlist(): PlaylistFacts | undefined {
+    return this.#playlist;
+  }
+
   async #answer(request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> {
     try {
       const url = this.#targetOf(request);
       if (url === null) return void response.writeHead(404).end();
       if (this.#answering.size >= MAX_REQUESTS) return void response.writeHead(503).end();
       const fetched = await this.#upstream.get(url, rangeOf(request), signal);
+      const status = fetched.response.statusCode ?? 0;
       await this.#pass(fetched, response, signal);
+      if (isOfSource(request) && status >= 400 && status !== RANGE_BEYOND_END) {
+        this.#problem = statusError(status, fetched);
+      }
+      this.#noteSegment(request, status >= 400);
     } catch (thrown) {
       const error = toAppError(thrown);
+      if (!signal.aborted) {
+        this.#problem = error;
+        this.#noteSegment(request, true);
+      }
       const isRefused = error.code === 'ADDRESS_REFUSED' || error.code === 'BAD_INPUT';
       if (isRefused) this.#refusal ??= refused(error.message);
       // In the middle of a body only a broken connection tells that it is not complete.
@@ -108,6 +132,23 @@ export class HttpRelay implements AsyncDisposable {
         response.destroy();
       } else response.writeHead(isRefused ? 403 : 502).end();
     }
+  }
+
+  /** Lists that are looked at again are no segments; one without a name of its own is counted for one, which it comes before. */
+  #noteSegment(request: IncomingMessage, failed: boolean): void {
+    if (this.#playlist === undefined || isOfSource(request) || pathOf(request).endsWith('.m3u8')) return;
+    const segmentsFailed = this.#playlist.segmentsFailed + (failed ? 1 : 0);
+    this.#playlist = { ...this.#playlist, segmentsFailed, lastFailed: failed };
+  }
+
+  #noteList(rewritten: string): void {
+    const { targetSeconds, hasEnded } = lengthsOf(rewritten);
+    const before = this.#playlist ?? { targetSeconds: 0, hasEnded: false, segmentsFailed: 0, lastFailed: false };
+    this.#playlist = {
+      ...before,
+      targetSeconds: Math.max(before.targetSeconds, targetSeconds),
+      hasEnded: before.hasEnded || hasEnded,
+    };
   }
 
   async #pass({ response: source, url }: Fetched, response: ServerResponse, signal: AbortSignal): Promise<void> {
@@ -133,6 +174,7 @@ export class HttpRelay implements AsyncDisposable {
           const target = resolveReference(uri, url);
           return this.#pathTo(target, segmentName(target));
         });
+        this.#noteList(body);
         response.writeHead(200, {
           'content-type': 'application/vnd.apple.mpegurl',
           'content-length': Buffer.byteLength(body),

@@ -21,6 +21,8 @@ export interface Fetched {
   readonly response: IncomingMessage;
   /** Where the answer came from, after redirects, without credentials: what relative addresses in it relate to. */
   readonly url: string;
+  /** Whether credentials went with the request that it answers. */
+  readonly loginSent: boolean;
 }
 
 /** Hosts whose address is remembered; a playlist that names more than that is not a playlist that people watch. */
@@ -46,10 +48,12 @@ export class Upstream {
     for (let hops = 0, next = url; ; hops += 1) {
       const address = judge.parse(next);
       if (address.kind !== 'HTTP') throw refused(`An HTTP source leads to ${address.scheme}:, which is not followed.`);
-      const response = await this.#request(address, range, signal);
+      const { response, loginSent } = await this.#request(address, range, signal);
       const { location } = response.headers;
       const base = urlOf(address);
-      if (location === undefined || !REDIRECTS.has(response.statusCode!)) return { response, url: base };
+      if (location === undefined || !REDIRECTS.has(response.statusCode!)) {
+        return { response, url: base, loginSent };
+      }
       response.destroy();
       if (hops >= maxRedirects) {
         throw new AppError('SOURCE_UNREACHABLE', `The source redirects more than ${maxRedirects} times.`);
@@ -59,19 +63,25 @@ export class Upstream {
   }
 
   /** Answers a demand for credentials, with those of the address or, at the source's own origin, of the source. */
-  async #request(address: ParsedAddress, range: string | undefined, signal: AbortSignal): Promise<IncomingMessage> {
+  async #request(
+    address: ParsedAddress,
+    range: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Omit<Fetched, 'url'>> {
     const { source } = this.#options;
     const isOfSource = address.credentials === null && sameOrigin(address, source);
     const credentials = isOfSource ? source.credentials : address.credentials;
     const authorization = isOfSource ? this.#authorize?.('GET', pathOf(address)) : undefined;
     const response = await this.#send(address, { range, authorization }, signal);
     const challenge = response.headers['www-authenticate'];
-    if (response.statusCode !== 401 || challenge === undefined || credentials === null) return response;
+    const first = { response, loginSent: authorization !== undefined };
+    if (response.statusCode !== 401 || challenge === undefined || credentials === null) return first;
     const authorize = answerTo(challenge, credentials);
-    if (authorize === null) return response;
+    if (authorize === null) return first;
     response.destroy();
     if (isOfSource) this.#authorize = authorize;
-    return this.#send(address, { range, authorization: authorize('GET', pathOf(address)) }, signal);
+    const again = { range, authorization: authorize('GET', pathOf(address)) };
+    return { response: await this.#send(address, again, signal), loginSent: true };
   }
 
   async #send(
@@ -116,13 +126,13 @@ export class Upstream {
       request.on('error', (cause) => {
         settle();
         if (host.kind === 'NAME' && !signal.aborted) this.#pins.delete(host.name);
-        reject(signal.aborted ? aborted(signal) : unreachable(timeout.aborted, cause));
+        reject(signal.aborted ? aborted(signal) : notReached(timeout.aborted, cause));
       });
       // The last event of all. After an answer it changes nothing; a source that answers by a change of the protocol (101)
       // ends its request by this event alone.
       request.once('close', () => {
         settle();
-        reject(signal.aborted ? aborted(signal) : unreachable(timeout.aborted, new Error('closed without an answer')));
+        reject(signal.aborted ? aborted(signal) : notReached(timeout.aborted, new Error('closed without an answer')));
       });
       request.end();
     });
@@ -164,7 +174,8 @@ function sameOrigin(left: ParsedAddress, right: ParsedAddress): boolean {
   return left.scheme === right.scheme && authorityOf(left) === authorityOf(right);
 }
 
-function unreachable(timedOut: boolean, cause: Error): AppError {
+/** Why a server could not be connected to, or did not answer. */
+export function notReached(timedOut: boolean, cause: unknown): AppError {
   const { code } = cause as { readonly code?: unknown };
   const isTls = typeof code === 'string' && /^(ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code);
   const why = timedOut ? 'does not answer' : isTls ? 'has no certificate that is trusted' : 'cannot be connected to';

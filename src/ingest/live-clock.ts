@@ -14,13 +14,21 @@ export interface LiveClockOptions {
 const SMALLEST_STEP_SECONDS = 0.001;
 /** A source whose time runs back by more has begun anew; less is disorder, and the frame is left out. */
 const NEW_BEGINNING_SECONDS = 1;
-/** A source whose time runs ahead of the wall clock by more within one step has changed its clock. */
+/** A camera whose time runs ahead of the wall clock by more between two frames has changed its clock. */
 const GREATEST_LEAD_SECONDS = 30;
+
+/** What is known of a source when it is connected. */
+export interface ConnectedSource {
+  /** How far apart its frames are taken; 0 for every frame. Default 0. Seconds. */
+  readonly intervalSeconds?: number;
+  /** Whether it has an end. It may then send faster than its time goes by, and no clock runs in it. Default false. */
+  readonly isRecording?: boolean;
+}
 
 /**
  * Seconds since the stream was first opened. Each connection is placed by the wall clock at its first frame; from there on
- * the source's own clock counts, which knows nothing of the network's jitter. A source that changes its clock is placed
- * anew. Times always rise, also over a wall clock that is put back.
+ * the source's own clock counts, which knows nothing of the network's jitter. A camera that changes its clock is placed
+ * anew, as its leap would stay in the stream's time for good. Times always rise, also over a wall clock that is put back.
  */
 export class LiveClock {
   readonly #openedAtMs: number;
@@ -29,6 +37,7 @@ export class LiveClock {
   #lastSeenAtMs = 0;
   /** From the source's clock to ours; `null` until the first frame of a connection. */
   #shiftSeconds: number | null = null;
+  #greatestLeadSeconds = GREATEST_LEAD_SECONDS;
 
   constructor({ openedAtMs, lastPtsSeconds, now = Date.now }: LiveClockOptions) {
     this.#openedAtMs = openedAtMs;
@@ -37,8 +46,9 @@ export class LiveClock {
   }
 
   /** To be told of each new connection: its source may count from anywhere. */
-  connected(): void {
+  connected({ intervalSeconds = 0, isRecording = false }: ConnectedSource = {}): void {
     this.#shiftSeconds = null;
+    this.#greatestLeadSeconds = isRecording ? Number.POSITIVE_INFINITY : GREATEST_LEAD_SECONDS + intervalSeconds;
   }
 
   /** Time of the frame with these ticks (`null`: it carries none), or `null` for a frame out of order. */
@@ -57,7 +67,7 @@ export class LiveClock {
       const seconds = sourceSeconds + this.#shiftSeconds;
       const step = seconds - (this.#lastSeconds ?? Number.NEGATIVE_INFINITY);
       const elapsedSeconds = Math.max(0, nowMs - this.#lastSeenAtMs) / 1000;
-      if (step > 0 && step <= elapsedSeconds + GREATEST_LEAD_SECONDS) return seconds;
+      if (step > 0 && step <= elapsedSeconds + this.#greatestLeadSeconds) return seconds;
       if (step <= 0 && step >= -NEW_BEGINNING_SECONDS) return null;
     }
     const placed = this.#arrival(nowMs);

@@ -5,8 +5,12 @@ export interface Size {
   readonly height: number;
 }
 
-/** The scaler's line at each change of what comes in: what the source sends (upright), and what comes out of the filter. */
-const SCALED = /^\[Parsed_scale_\d+ @ \w+\] \[verbose\] w:(\d+) h:(\d+) fmt:\S+ sar:(\d+)\/(\d+) -> w:(\d+) h:(\d+) /;
+/**
+ * The scaler's line at each change of what comes in: what the source sends (upright), and what comes out of the filter.
+ * From 7.0 on ffmpeg tells the colours between format and shape.
+ */
+const SCALED =
+  /^\[Parsed_scale_\d+ @ \w+\] \[verbose\] w:(\d+) h:(\d+) fmt:\S+ (?:\w+:\S+ )*?sar:(\d+)\/(\d+) -> w:(\d+) h:(\d+) /;
 const INPUT = /^\[info\] Input #0, (\S+), from /;
 const DURATION = /^\[info\] +Duration: ([\d:.]+),/;
 /** Pixels of another shape than this are a broken header. */

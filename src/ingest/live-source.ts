@@ -75,10 +75,8 @@ async function connect(
   options: LiveSourceOptions,
   times: 'MEDIA' | 'ARRIVAL',
 ): Promise<LiveSource | 'TIMELESS'> {
-  const { clock, connectSeconds, limits = UNLIMITED } = options;
+  const { clock, connectSeconds, signal, sampling, limits = UNLIMITED } = options;
   const report = new LiveReport({ mindsTimes: times === 'MEDIA' });
-  const disposal = new AbortController();
-  const signal = AbortSignal.any([options.signal, disposal.signal]);
   const ffmpeg = await MediaProcess.start('ffmpeg', argumentsFor(opened, options, times), {
     limits,
     sidePipe: true,
@@ -102,12 +100,15 @@ async function connect(
       ? unreachable(`The source showed no picture within ${connectSeconds} s.`, await complaintsOf(ffmpeg))
       : await notOpened(ffmpeg, opened.kind);
   }
-  clock.connected();
+  // Over HTTP a length means a recording; the other kinds give one to what never ends.
+  const isRecording = opened.kind === 'HTTP' && report.finite;
+  clock.connected({ isRecording, intervalSeconds: sampling.kind === 'RATE' ? 1 / sampling.framesPerSecond : 0 });
+  let givenUp = false;
   const ended = ffmpeg.closed.then(({ code, signal: killedBy }) => {
     if (signal.aborted) throw aborted(signal);
-    // Over HTTP a length means a recording; the other kinds give one to what never ends.
+    if (givenUp) throw new AppError('ABORTED', 'The source was given up.');
     const isWhole = code === 0 && !ffmpeg.complaints.isCutOff && opened.brokeOff !== true;
-    if (opened.kind === 'HTTP' && report.finite && isWhole) return;
+    if (isRecording && isWhole) return;
     if (opened.refusal !== undefined) throw opened.refusal;
     const cause = new Error(`ffmpeg ended with ${killedBy ?? code}: ${withoutAddresses(ffmpeg.complaints.text())}`);
     throw unreachable('The source has ended or closed the connection.', cause);
@@ -125,7 +126,7 @@ async function connect(
     ended,
     processId: ffmpeg.pid,
     async [Symbol.asyncDispose]() {
-      disposal.abort(new AppError('ABORTED', 'The source was given up.'));
+      givenUp = true;
       await ffmpeg[Symbol.asyncDispose]();
     },
   };

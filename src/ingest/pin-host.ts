@@ -3,6 +3,7 @@ import { lookup } from 'node:dns/promises';
 import { isIP, isIPv4 } from 'node:net';
 import { AppError } from '../errors.ts';
 import { canonicalIp, type Host, type ParsedAddress, parseAddress, refused } from './address-syntax.ts';
+import { DefiniteError } from './definite-error.ts';
 import type { HostPolicy } from './host-policy.ts';
 import { aborted } from './media-process.ts';
 
@@ -77,5 +78,10 @@ function within<T>(resolving: Promise<T>, name: string, signal: AbortSignal): Pr
 }
 
 function unresolved(name: string, cause?: unknown): AppError {
-  return new AppError('SOURCE_UNREACHABLE', `The host ${name} has no address.`, { cause });
+  const message = `The host ${name} has no address.`;
+  const { code } = (cause ?? {}) as { readonly code?: unknown };
+  // Everything else, EAI_AGAIN before all, tells of the name service and not of the name.
+  return code === 'ENOTFOUND'
+    ? new DefiniteError(message, { cause })
+    : new AppError('SOURCE_UNREACHABLE', message, { cause });
 }

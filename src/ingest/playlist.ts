@@ -40,6 +40,12 @@ export function rewritePlaylist(text: string, relayed: (uri: string) => string):
   return `${lines.join('\n')}\n`;
 }
 
+/** Longest segment, in seconds (0 where it does not say), and whether it is complete, of a playlist that was rewritten. */
+export function lengthsOf(rewritten: string): { readonly targetSeconds: number; readonly hasEnded: boolean } {
+  const [, target = '0'] = /^#EXT-X-TARGETDURATION:(\d+)/m.exec(rewritten) ?? [];
+  return { targetSeconds: Number(target), hasEnded: /^#EXT-X-ENDLIST/m.test(rewritten) };
+}
+
 function rewriteAttributes(list: string, relayed: (uri: string) => string): string {
   const attributes = Array.from(list.matchAll(ATTRIBUTE), ([, name, quoted, bare]) => {
     if (name === 'URI') return `URI="${relayed(quoted ?? bare!)}"`;

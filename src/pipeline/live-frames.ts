@@ -2,7 +2,7 @@
 import type { Config } from '../config.ts';
 import type { LiveState, RgbImage, RtspTransport, Sampling } from '../domain.ts';
 import { AppError, toAppError } from '../errors.ts';
-import { backoffMs, pause, settlesWithin } from '../flow/index.ts';
+import { backoffMs, joinSignals, pause, settlesWithin } from '../flow/index.ts';
 import { readFrames, type TimedImage } from '../frames/index.ts';
 import {
   type AddressGate,
@@ -53,8 +53,8 @@ const FRAMES_MISSED = 3;
 
 /**
  * Ends when a source that has an end was read to it, or `signal` fires; ffmpeg is gone by then. Errors: SOURCE_UNREACHABLE
- * when too many tries in a row have brought no frame; at once ADDRESS_REFUSED, MEDIA_UNSUPPORTED, FFMPEG_MISSING and whatever else will not
- * change by waiting.
+ * when too many tries in a row have brought no frame; at once what another call of the source does not change, such as
+ * ADDRESS_REFUSED, MEDIA_UNSUPPORTED, FFMPEG_MISSING, faults of this server (OVERLOADED, INTERNAL) and what `report` throws.
  */
 export async function* liveFrames(options: LiveFramesOptions): AsyncGenerator<LiveImage, void, undefined> {
   const { limits, report, log, signal } = options;
@@ -74,7 +74,7 @@ export async function* liveFrames(options: LiveFramesOptions): AsyncGenerator<Li
     } catch (thrown) {
       if (signal.aborted) return;
       problem = toAppError(thrown);
-      if (!problem.retryable) throw problem;
+      if (problem.code !== 'SOURCE_UNREACHABLE') throw problem;
       // A camera may be away for hours; each time the same is told in a line without a stack.
       const again = problem.message === lastProblem;
       log.warn({ code: problem.code, attempt, ...(again ? {} : { err: problem }) }, 'the source of a stream was lost');
@@ -115,9 +115,11 @@ async function* oneConnection(options: LiveFramesOptions): AsyncGenerator<LiveIm
 }
 
 async function openAddress({ gate, address, limits, signal }: LiveFramesOptions): Promise<OpenedAddress> {
-  const late = AbortSignal.timeout(limits.connectSeconds * 1000);
+  // It takes no fraction of a millisecond, which 16.1 s have in floating point.
+  const late = AbortSignal.timeout(Math.ceil(limits.connectSeconds * 1000));
+  using either = joinSignals([signal, late]);
   try {
-    return await gate.open(address, { signal: AbortSignal.any([signal, late]) });
+    return await gate.open(address, { signal: either.signal });
   } catch (cause) {
     if (signal.aborted || !late.aborted) throw cause;
     throw new AppError('SOURCE_UNREACHABLE', `The address was not resolved within ${limits.connectSeconds} s.`, {

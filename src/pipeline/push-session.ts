@@ -4,9 +4,9 @@ import type { Frame, FrameEstimate, StreamRecord } from '../domain.ts';
 import { AppError, toAppError } from '../errors.ts';
 import { createLimiter, DropOldestBuffer, joinSignals } from '../flow/index.ts';
 import { decodeStill } from '../frames/index.ts';
-import { LiveClock } from '../ingest/index.ts';
 import type { Job } from './job.ts';
 import { LiveProgress } from './progress.ts';
+import { PushClock } from './push-clock.ts';
 import { readPast } from './resume.ts';
 import { type ScoringParts, scoreStream } from './score-stream.ts';
 import type { PushedPicture } from './types.ts';
@@ -31,9 +31,8 @@ interface Asked {
   readonly reject: (error: AppError) => void;
 }
 
-/** A client that pushes less often than this does not follow a face from one picture to the next. */
-const MAX_GAP_SECONDS = 60;
-const NANOSECONDS_A_MILLISECOND = 1e6;
+/** A picture a minute still follows a face, also where one is late; a client that pushes less often does not. */
+const MAX_GAP_SECONDS = 90;
 
 export class PushSession {
   readonly #config: SessionConfig;
@@ -49,7 +48,7 @@ export class PushSession {
         'Two pictures of this stream are at work already; wait for an answer before the next.',
       ),
   });
-  #clock: LiveClock | null = null;
+  #clock: PushClock | null = null;
   /** Settles when the stream's past is known, or there will be no answers. */
   readonly #ready: Promise<void>;
   #settleReady!: () => void;
@@ -99,7 +98,7 @@ export class PushSession {
       const past = await readPast(parts.store, stream, trackMissSeconds);
       const progress = new LiveProgress(null, past);
       job.progress = progress;
-      this.#clock ??= new LiveClock({
+      this.#clock ??= new PushClock({
         openedAtMs: this.#options.openedAt.getTime(),
         lastPtsSeconds: past.lastPtsSeconds,
       });
@@ -153,16 +152,19 @@ export class PushSession {
 
   async #score(frame: PushedFrame, hasOwnTime: boolean): Promise<FrameEstimate> {
     await this.#ready;
-    if (this.#ended || this.#clock === null) throw ended();
-    const ticks = hasOwnTime ? frame.capturedAt!.getTime() * NANOSECONDS_A_MILLISECOND : null;
-    const ptsSeconds = this.#clock.timeOf(ticks);
+    const clock = this.#clock;
+    if (this.#ended || clock === null) throw ended();
+    const capturedAtMs = hasOwnTime ? frame.capturedAt!.getTime() : null;
+    const ptsSeconds = clock.timeOf(capturedAtMs);
     if (ptsSeconds === null) {
       throw new AppError('BAD_INPUT', 'capturedAt must be later than that of the picture before.');
     }
-    return new Promise((resolve, reject) => {
+    const estimate = await new Promise<FrameEstimate>((resolve, reject) => {
       this.#asked = { resolve, reject };
       this.#inbox.push({ ...frame, ptsSeconds });
     });
+    clock.stored({ capturedAtMs, ptsSeconds });
+    return estimate;
   }
 
   async *#frames(firstSequence: number, signal: AbortSignal): AsyncGenerator<Frame, void, undefined> {
@@ -181,6 +183,7 @@ export class PushSession {
 
   #restartIdle(): void {
     clearTimeout(this.#idle);
+    if (this.#ended) return;
     // A closed inbox is the orderly end of the frames: the stream is COMPLETED.
     this.#idle = setTimeout(() => this.#inbox.close(), this.#config.pushIdleSeconds * 1000);
     this.#idle.unref();

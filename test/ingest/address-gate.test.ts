@@ -311,6 +311,14 @@ describe('what is shown', () => {
     ['rtsp://media.example:554', 'rtsp://media.example'],
     ['https://media.example/a.m3u8?token=secret&x=1', 'https://media.example/a.m3u8?...'],
     ['srt://media.example:9000?passphrase=secret', 'srt://media.example:9000?...'],
+    [
+      'rtsp://media.example/user=admin&password=tlJwpbo6&channel=1&stream=0.sdp',
+      'rtsp://media.example/user=...&password=...&channel=1&stream=0.sdp',
+    ],
+    [
+      'rtsp://media.example/user=admin_password=tl_Jw_channel=1_stream=0.sdp',
+      'rtsp://media.example/user=..._password=..._channel=1_stream=0.sdp',
+    ],
     ['http://[2606:2800:0220:0001::1946]:8080/', 'http://[2606:2800:220:1::1946]:8080/'],
   ])('%s as %s', async (address, shownUrl) => {
     expect(gate().check(address)).toEqual({ kind: expect.any(String), shownUrl });

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { decode, type MediaFolder, mediaFolder, pattern, probedTimes, rate } from './fixtures/media.ts';
+import { decode, type MediaFolder, mediaFolder, pattern, probedTimes, rate, turnClockwise } from './fixtures/media.ts';
 
 let folder: MediaFolder;
 beforeAll(async () => {
@@ -100,8 +100,8 @@ describe('the picture', () => {
   const h264 = '-c:v libx264 -preset ultrafast -pix_fmt yuv420p';
 
   it('is turned upright as the file asks for', async () => {
-    await folder.ffmpeg(`-f lavfi -i color=red:s=96x64:r=5:d=1,drawbox=c=blue:w=48:h=64:t=fill ${h264} {flat.mp4}`);
-    await folder.ffmpeg('-i {flat.mp4} -c copy -metadata:s:v rotate=90 {turned.mp4}');
+    await folder.ffmpeg(`-f lavfi -i color=red:s=96x64:r=5:d=1,drawbox=c=blue:w=48:h=64:t=fill ${h264} {turned.mp4}`);
+    await turnClockwise(folder.file('turned.mp4'), 90);
     const { frames } = await decode(folder.file('turned.mp4'));
     expect(frames).toHaveLength(5);
     expect(frames[0]!.size).toBe('64x96');

@@ -54,6 +54,25 @@ describe('the time of a live stream', () => {
     expect(at(1.2, 1e6 + 0.2)).toBeCloseTo(1.2, 9);
   });
 
+  test('follows the frames of a recording however far apart they lie and however fast they come', () => {
+    const { clock, at } = clockAt();
+    clock.connected({ isRecording: true });
+    for (const minute of [0, 1, 2, 3, 100]) expect(at(1 + minute / 10, minute * 60)).toBeCloseTo(1 + minute * 60, 9);
+  });
+
+  test('allows a camera that is asked for few frames to lie as far apart as they were asked for', () => {
+    const { clock, at } = clockAt();
+    clock.connected({ intervalSeconds: 60 });
+    expect(at(0, 1000)).toBeCloseTo(0, 9);
+    // The network held the first back, and then both came at once.
+    expect(at(100, 1060)).toBeCloseTo(60, 9);
+    expect(at(100.1, 1120)).toBeCloseTo(120, 9);
+    // No other camera is followed so far.
+    clock.connected();
+    at(150, 1000);
+    expect(at(150.1, 1060)).toBeCloseTo(150.1, 9);
+  });
+
   test('is that of the arrival for frames that carry none', () => {
     const { at } = clockAt();
     expect(at(1, null)).toBeCloseTo(1, 9);

@@ -22,6 +22,16 @@ describe('the report of a live source', () => {
     expect(report.sourceSize).toEqual({ width: 1920, height: 1080 });
   });
 
+  test('is read from ffmpeg 7 too, which tells the colours', () => {
+    const from = 'w:640 h:360 fmt:yuv420p csp:bt709 range:tv sar:1/1';
+    const to = 'w:480 h:270 fmt:rgb24 csp:gbr range:pc sar:1/1 flags:0x00000020';
+    const report = reportOf(`[Parsed_scale_1 @ 0x5581] [verbose] ${from} -> ${to}`);
+    expect([report.sourceSize, report.frameSize]).toEqual([
+      { width: 640, height: 360 },
+      { width: 480, height: 270 },
+    ]);
+  });
+
   test('counts wide pixels as several, and believes no impossible shape', () => {
     expect(reportOf(scaled('720x576', '64/45', '1024x576')).sourceSize).toEqual({ width: 1024, height: 576 });
     expect(reportOf(scaled('720x576', '0/1', '720x576')).sourceSize).toEqual({ width: 720, height: 576 });

@@ -11,6 +11,7 @@ import {
 } from '../../src/ingest/index.ts';
 import { canServeRtsp, RtspCamera } from '../faults/fixtures/rtsp.ts';
 import { camera, freeUdpPort, httpServer, motionJpeg, RtmpCamera, Running } from '../faults/fixtures/sources.ts';
+import { leftIn } from '../support/left-in-signal.ts';
 import { loopbackGate } from '../support/loopback-gate.ts';
 import { openAddress } from './fixtures/http-source.ts';
 import { codeOf, isAlive, type MediaFolder, mediaFolder, pattern, rate } from './fixtures/media.ts';
@@ -21,6 +22,7 @@ beforeAll(async () => {
   const encode = '-c:v libx264 -preset ultrafast -tune zerolatency -g 5 -pix_fmt yuv420p';
   await folder.ffmpeg(`${pattern('320x180', 25, 2)} ${encode} -movflags +faststart {recording.mp4}`);
   await folder.ffmpeg(`${pattern('320x180', 25, 2)} ${encode} {recording.mkv}`);
+  await folder.ffmpeg(`-f lavfi -i testsrc2=s=64x64:r=1/60:d=300 ${encode} -movflags +faststart {slow.mp4}`);
   await folder.ffmpeg(`${pattern('320x180', 25, 2)} ${encode} -g 10 -f hls -hls_time 0.4 -hls_list_size 0 {list.m3u8}`);
   await folder.ffmpeg(`${pattern('320x180', 25, 1)} ${encode} -f mpegts {first.ts}`);
   await folder.ffmpeg(`${pattern('160x120', 25, 1)} ${encode} -f mpegts {second.ts}`);
@@ -152,6 +154,13 @@ describe('a live source', () => {
     expect(await codeOf(read(endless))).toBe('SOURCE_UNREACHABLE');
   });
 
+  test('that is a recording of few frames is taken at its own times, however fast it comes', async () => {
+    await using server = await files();
+    await using recording = await open(`${server.url}/slow.mp4`, { sampling: rate(5) });
+    const [first, ...later] = (await read(recording)).map(({ ptsSeconds }) => ptsSeconds);
+    expect(later.map((ptsSeconds) => Math.round(ptsSeconds - first!))).toEqual([60, 120, 180, 240]);
+  });
+
   test('that is a playlist plays through the relay, which ffmpeg takes for its proxy too', async () => {
     await using server = await files();
     await using opened = await openAddress(`${server.url}/list.m3u8`);
@@ -238,6 +247,24 @@ describe('a live source', () => {
     const opening = open(`${server.url}/video`, { signal: controller.signal });
     setTimeout(() => controller.abort(), 200);
     expect(await codeOf(opening)).toBe('ABORTED');
+  });
+
+  test('leaves nothing in the signal of its stream, which outlives it', async () => {
+    await using server = await files();
+    const { signal } = new AbortController();
+    for (let connection = 0; connection < 2; connection++) {
+      await using source = await open(`${server.url}/recording.mp4`, { signal });
+      await read(source, 1);
+    }
+    expect(await codeOf(open(`${server.url}/nothing.mp4`, { signal }))).toBe('SOURCE_UNREACHABLE');
+    expect(leftIn(signal)).toBe(0);
+  });
+
+  test('that is given up by its owner ends with ABORTED', async () => {
+    await using server = await RtmpCamera.start();
+    const source = await open(server.url);
+    await source[Symbol.asyncDispose]();
+    expect(await codeOf(source.ended)).toBe('ABORTED');
   });
 
   test('whose ffmpeg is killed is lost', async () => {

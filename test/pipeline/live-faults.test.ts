@@ -123,6 +123,27 @@ describe('a live stream over a fault of the server', () => {
     expect(times).toEqual([...new Set(times)].sort((a, b) => a - b));
   });
 
+  it('in storing its state, which passes, is no loss of its source', async () => {
+    let failures = 0;
+    const { stream } = await play(
+      {
+        store: {
+          updateStream(id, change) {
+            if (change.status === 'RUNNING' && failures < 1) {
+              failures += 1;
+              return Promise.reject(new AppError('STORE_FAILED', 'The disk is full.'));
+            }
+            return opened.store.updateStream(id, change);
+          },
+        },
+      },
+      { framesPerSecond: 10 },
+      3,
+    );
+    expect(failures).toBe(1);
+    expect(stream).toMatchObject({ status: 'STOPPED', live: { reconnects: 0 } });
+  });
+
   it('that costs a worker its life keeps the frame without faces, and says so', async () => {
     let calls = 0;
     const { stream, frames } = await play(

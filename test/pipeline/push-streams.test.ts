@@ -79,11 +79,28 @@ describe('a pushed stream', () => {
     await expect(bad).rejects.toMatchObject({ code: 'MEDIA_UNSUPPORTED' });
     const cut = pipeline.pushFrame(id, { bytes: jpeg.subarray(0, jpeg.length / 2) });
     await expect(cut).rejects.toMatchObject({ code: 'MEDIA_DAMAGED' });
-    const old = pipeline.pushFrame(id, { bytes: jpeg, capturedAt: at(-100) });
-    await expect(old).rejects.toMatchObject({ code: 'BAD_INPUT' });
+    for (const ms of [0, -100, -5000]) {
+      const old = pipeline.pushFrame(id, { bytes: jpeg, capturedAt: at(ms) });
+      await expect(old).rejects.toMatchObject({ code: 'BAD_INPUT' });
+    }
     await expect(pipeline.pushFrame('nobody', { bytes: jpeg })).rejects.toMatchObject({ code: 'NOT_FOUND' });
     expect(await pipeline.pushFrame(id, { bytes: jpeg, capturedAt: at(500) })).toMatchObject({ sequence: 1 });
     expect(await allFrames(store, id)).toHaveLength(2);
+    await pipeline.deleteStream(id);
+  });
+
+  it('lies as far apart as its pictures were taken, however fast they are sent, and follows its faces', async () => {
+    const { pipeline } = running;
+    const id = await openPush();
+    const answers = [];
+    for (const minute of [0, 1, 2, 3]) {
+      const capturedAt = new Date(1_700_000_000_000 + minute * 60_000);
+      answers.push(await pipeline.pushFrame(id, { bytes: jpeg, capturedAt }));
+    }
+    const [first, ...later] = answers;
+    expect(later.map(({ ptsSeconds }) => Number((ptsSeconds - first!.ptsSeconds).toFixed(6)))).toEqual([60, 120, 180]);
+    const numbers = ({ faces }: typeof first & object) => faces.map(({ trackNumber }) => trackNumber);
+    for (const answer of later) expect(numbers(answer)).toEqual(numbers(first!));
     await pipeline.deleteStream(id);
   });
 
