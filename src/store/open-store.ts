@@ -8,6 +8,7 @@ import { FrameWriter } from './frame-writer.ts';
 import { deleteImage, deleteImagesBefore } from './images.ts';
 import { countOpenStreams, countStoredFrames, listKeys, readForeignChanges, revokeKey } from './keys.ts';
 import { checkMigrated, migrate } from './migrate.ts';
+import type { Inquiry } from './pieces.ts';
 import { imageRow, keyRow, streamRow, toImage, toStream } from './rows.ts';
 import { countStreams, deleteStream, expiredStreams, listStreams, unfinishedStreams, updateStream } from './streams.ts';
 import { Turns } from './turns.ts';
@@ -43,6 +44,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const sums = new FrameSums(database);
   const inTurn = <T>(what: string, work: () => Promise<T>): Promise<T> => turns.run(() => guarded(what, work));
   const read = <T>(what: string, work: () => Promise<T>): Promise<T> => inTurn(`read ${what}`, work);
+  const inquiry = (what: string): Inquiry => ({ database, turn: (work) => read(what, work) });
   const write = <T>(what: string, work: () => Promise<T>): Promise<T> => inTurn(`write ${what}`, work);
   const eraser = new Eraser(database, turns);
 
@@ -82,8 +84,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 
     tracks: (streamId, query) => read('the tracks', () => readTracks(database, streamId, query)),
     track: (streamId, trackNumber) => read('the track', () => readTrack(database, streamId, trackNumber)),
-    timeline: (streamId, query) => read('the timeline', () => readTimeline(database, streamId, query)),
-    summary: (streamId, query) => read('the summary', () => readSummary(database, streamId, query)),
+    timeline: (streamId, query) => readTimeline(inquiry('the timeline'), streamId, query),
+    summary: (streamId, query) => readSummary(inquiry('the summary'), streamId, query),
 
     saveImage: (image) =>
       write('the image', async () => {
