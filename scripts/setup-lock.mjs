@@ -1,6 +1,6 @@
 /** One set-up of a clone at a time. */
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 const POLL_MS = 250;
 /** Time between making the folder and writing the owner's number into it, with a wide margin. */
@@ -28,7 +28,12 @@ function take(folder) {
     mkdirSync(folder);
   } catch (error) {
     if (error.code === 'EEXIST') return false;
-    throw error;
+    if (!['EACCES', 'EPERM', 'EROFS'].includes(error.code)) throw error;
+    console.error(
+      `setup: something is missing here, and ${dirname(folder)} may not be written to (${error.code}). Run ` +
+        '"node scripts/setup.mjs" once as a user who may; "node bin/circumplex.js serve" then starts without a set-up.',
+    );
+    process.exit(1);
   }
   writeFileSync(join(folder, 'owner'), String(process.pid));
   return true;

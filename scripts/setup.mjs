@@ -70,11 +70,11 @@ function isOnPath(program) {
   });
 }
 
-/** A step that is done when `makes` exists and was made from these very inputs, under this version of Node. */
+/** A step that is done when `makes` exists and was made from these very inputs, for a Node that runs the same binaries. */
 function stamped(name, { inputs, makes, make }) {
   const stamp = join(STAMPS, name);
   const fingerprint = () => {
-    const hash = createHash('sha256').update(process.version);
+    const hash = createHash('sha256').update([process.versions.modules, process.platform, process.arch].join(' '));
     for (const path of inputs) {
       const file = join(ROOT, path);
       hash.update(`\0${path}\0`).update(existsSync(file) ? readFileSync(file) : '(missing)');
@@ -104,7 +104,11 @@ function systemInstaller() {
   // Homebrew refuses to run as root.
   if (!mayInstall) return isOnPath('brew') && !root ? (names) => run('brew', ['install', ...names]) : null;
   const aptGet = (...args) => {
-    const command = ['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-qq', ...args];
+    // sudo hands no variables on, and a proxy may be the only way out.
+    const proxies = ['http_proxy', 'https_proxy', 'no_proxy'].flatMap((name) =>
+      process.env[name] === undefined ? [] : [`${name}=${process.env[name]}`],
+    );
+    const command = ['env', 'DEBIAN_FRONTEND=noninteractive', ...proxies, 'apt-get', '-qq', ...args];
     return root ? run(command[0], command.slice(1)) : run('sudo', ['-n', ...command]);
   };
   return (names) => {
@@ -150,8 +154,9 @@ function installPackages() {
     if (sqliteLoads()) return;
   }
   fail(
-    'the SQLite binding could be neither fetched nor compiled. Install a C++ compiler, make and python3 (on Debian: ' +
-      'sudo apt-get install build-essential python3) and try again.',
+    'the SQLite binding could be neither fetched (from github.com) nor compiled (with headers from nodejs.org). See that ' +
+      'one of the two can be reached, install a C++ compiler, make and python3 (on Debian: sudo apt-get install ' +
+      'build-essential python3) and try again.',
     built.output,
   );
 }

@@ -204,7 +204,7 @@ const SETTINGS = {
     min: 1_000_000,
     max: 1_000_000_000,
     unit: 'pixels',
-    meaning: 'Most pixels of a still picture or of a video frame before any scaling.',
+    meaning: 'Most pixels of a still picture, or of a frame of an uploaded video, before any scaling.',
   }),
   maxImageSidePixels: wholeNumber({
     default: 2560,

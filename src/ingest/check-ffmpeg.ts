@@ -3,20 +3,33 @@ import { AppError } from '../errors.ts';
 import { UNLIMITED } from './media-limits.ts';
 import { MediaProcess } from './media-process.ts';
 
-/** Errors: FFMPEG_MISSING when one of the two cannot be started or does not even tell its version; ABORTED. */
+/** `-fps_mode`, without which no frame comes, came with it. */
+const LEAST = { major: 5, minor: 1 };
+/** Enough for the line with the version; the rest says how it was built. */
+const WORDS_KEPT = 1000;
+
+/**
+ * Errors: FFMPEG_MISSING when one of the two cannot be started, does not even tell its version, or is too old; ABORTED.
+ * What is built from a checkout tells no number, and is taken.
+ */
 export async function checkFfmpeg(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
   await Promise.all((['ffmpeg', 'ffprobe'] as const).map((program) => checkProgram(program, options)));
 }
 
 async function checkProgram(program: 'ffmpeg' | 'ffprobe', options: { readonly signal?: AbortSignal }): Promise<void> {
   await using running = await MediaProcess.start(program, ['-version'], { ...options, limits: UNLIMITED });
-  for await (const _ of running.output) {
-    // Its words do not matter, but it only ends when they have been read.
-  }
+  let words = '';
+  // It only ends when all of its words have been read.
+  for await (const chunk of running.output) words = (words + String(chunk)).slice(0, WORDS_KEPT);
   const { code } = await running.closed;
-  if (code === 0 || options.signal?.aborted === true) return;
-  throw new AppError(
-    'FFMPEG_MISSING',
-    `${program} does not work (it ended with ${code}); install ffmpeg 5.1 or later.`,
-  );
+  if (options.signal?.aborted === true) return;
+  if (code !== 0) throw unusable(`${program} does not work (it ended with ${code})`);
+  const [, major, minor] = /^\w+ version n?(\d+)\.(\d+)/.exec(words) ?? [];
+  if (major === undefined) return;
+  const isOld = Number(major) < LEAST.major || (Number(major) === LEAST.major && Number(minor) < LEAST.minor);
+  if (isOld) throw unusable(`${program} is of version ${major}.${minor}`);
+}
+
+function unusable(what: string): AppError {
+  return new AppError('FFMPEG_MISSING', `${what}; install ffmpeg ${LEAST.major}.${LEAST.minor} or later.`);
 }
