@@ -65,6 +65,7 @@ async function newStream(store: Store, id: string): Promise<void> {
     live: null,
     uploadId: null,
     retentionDays: null,
+    analysis: null,
     error: null,
     warnings: [],
     createdAt: new Date(),

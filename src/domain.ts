@@ -148,6 +148,27 @@ export interface ImageAnalysis {
   readonly height: number;
   readonly faces: readonly FaceEstimate[];
   readonly latencyMs: number;
+  /** `null` where it was not kept. */
+  readonly analysis: AnalysisFacts | null;
+}
+
+/** The networks and settings that make estimates what they are: with the same ones the same would come out again. */
+export interface AnalysisFacts {
+  readonly modelName: string;
+  readonly modelVersion: string;
+  /** SHA-256 of the affect model's file, hexadecimal. */
+  readonly modelSha256: string;
+  readonly detectorName: string;
+  /** `onnxruntime` or `tensorflow`. */
+  readonly engine: string;
+  readonly provider: string;
+  /** Crops with a lower faceness were taken for no faces, [0, 1]. */
+  readonly minFaceness: number;
+  /** Longest side that was looked at, pixels; larger pictures were scaled down. */
+  readonly maxSidePixels: number;
+  /** Time constant of the smoothed estimates; `null` for a picture, like the next. */
+  readonly smoothingSeconds: number | null;
+  readonly trackMissSeconds: number | null;
 }
 
 /** What feeds a stream: an uploaded file, an address that the server reads from, or a client that pushes pictures. */
@@ -225,7 +246,7 @@ export interface LiveFacts {
 
 /** A fault that did not end the stream, such as a damaged stretch of a video. */
 export interface StreamWarning {
-  readonly code: 'MEDIA_DAMAGED' | 'FRAMES_FAILED';
+  readonly code: 'MEDIA_DAMAGED' | 'FRAMES_FAILED' | 'ANALYSIS_CHANGED';
   readonly message: string;
   /** How many times it was seen. */
   readonly count: number;
@@ -270,6 +291,8 @@ export interface StreamRecord {
   readonly retentionDays: number | null;
   readonly error: Fault | null;
   readonly warnings: readonly StreamWarning[];
+  /** As it first ran; `null` before, and for streams of before this was kept. */
+  readonly analysis: AnalysisFacts | null;
   readonly createdAt: Date;
   readonly startedAt: Date | null;
   readonly endedAt: Date | null;

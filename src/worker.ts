@@ -30,6 +30,7 @@ async function openNetworks(setup: WorkerSetup): Promise<WorkerNetworks> {
       usesGraphicsCard: engine?.usesGraphicsCard ?? false,
       modelName: card.name,
       modelVersion: card.version,
+      modelSha256: card.sha256,
       cropSizePixels: card.input.size,
       detectorName: finder.name,
       newTrackScore: finder.newTrackScore,

@@ -166,6 +166,7 @@ test('what the database refuses is logged without the values that it refused', a
     height: 1,
     faces: [face(1, 0.123454321)],
     latencyMs: 1,
+    analysis: null,
   };
   const attempts = [
     own.store.saveImage(image),

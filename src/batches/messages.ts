@@ -30,6 +30,8 @@ export interface WorkerFacts {
   readonly usesGraphicsCard: boolean;
   readonly modelName: string;
   readonly modelVersion: string;
+  /** Of the model's file, hexadecimal. */
+  readonly modelSha256: string;
   /** Side of the crops in pixels. */
   readonly cropSizePixels: number;
   readonly detectorName: string;

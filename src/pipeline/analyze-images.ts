@@ -1,7 +1,7 @@
 /** Still pictures: decode, find every face, read them all, number them by size. */
 import { randomUUID } from 'node:crypto';
 import type { Config } from '../config.ts';
-import type { Box, FaceEstimate, ImageAnalysis } from '../domain.ts';
+import type { AnalysisFacts, Box, FaceEstimate, ImageAnalysis } from '../domain.ts';
 import { AppError, toAppError } from '../errors.ts';
 import { decodeStill } from '../frames/index.ts';
 import { realFaces, type Vision } from './score-frames.ts';
@@ -12,6 +12,12 @@ export interface ImageParts {
   readonly vision: Vision & { readonly facts: { readonly newTrackScore: number } };
 }
 
+export interface PictureWish extends Pick<AnalyzeImagesOptions, 'ownerKeyId'> {
+  readonly signal: AbortSignal;
+  /** What makes the numbers, to be kept with them. Default it is not kept. */
+  readonly analysis?: AnalysisFacts | null;
+}
+
 /**
  * Scores one picture. Errors: MEDIA_UNSUPPORTED, MEDIA_DAMAGED, PICTURE_TOO_LARGE, UPLOAD_TOO_LARGE, WORKER_FAILED,
  * OVERLOADED, ABORTED; each message begins with the picture's name.
@@ -19,7 +25,7 @@ export interface ImageParts {
 export async function analyzeImage(
   { config, vision }: ImageParts,
   picture: PictureInput,
-  { signal, ownerKeyId = null }: Pick<AnalyzeImagesOptions, 'ownerKeyId'> & { readonly signal: AbortSignal },
+  { signal, ownerKeyId = null, analysis = null }: PictureWish,
 ): Promise<ImageAnalysis> {
   const id = randomUUID();
   const createdAt = new Date();
@@ -55,7 +61,7 @@ export async function analyzeImage(
     );
     const { sourceWidth: width, sourceHeight: height } = still;
     const latencyMs = performance.now() - beganAtMs;
-    return { id, ownerKeyId, createdAt, name: picture.name, width, height, faces, latencyMs };
+    return { id, ownerKeyId, createdAt, name: picture.name, width, height, faces, latencyMs, analysis };
   } catch (thrown) {
     const error = toAppError(thrown);
     const label = picture.name === null ? '' : `${JSON.stringify(picture.name)}: `;

@@ -58,17 +58,20 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
         `${config.maxLiveStreams} live streams are open already (MAX_LIVE_STREAMS); stop one, or try again later.`,
       ),
   );
+  const { modelName, modelVersion, modelSha256, detectorName, provider, workers, maxBatch } = vision.facts;
+  const { engine, minFaceness } = config;
+  const made = { modelName, modelVersion, modelSha256, detectorName, engine, provider, minFaceness };
+  const scoring = { frameStored, allowance, analysis: { ...made, maxSidePixels: config.maxFrameSidePixels } };
   const open = new OpenJobs(parts);
-  const jobs = new VideoJobs({ ...parts, open, frameStored, allowance });
+  const jobs = new VideoJobs({ ...parts, ...scoring, open });
   const live = new LiveStreams({
     ...parts,
+    ...scoring,
     open,
     places,
-    frameStored,
-    allowance,
     changed: (id, status) => counters.liveChanged(id, status),
   });
-  const pushed = new PushStreams({ ...parts, open, places, frameStored, allowance });
+  const pushed = new PushStreams({ ...parts, ...scoring, open, places });
   const intake = new VideoIntake({ config, store, hub, uploads, jobs });
   const closing = new AbortController();
   // One listener a request for pictures, which takes it off when it ends.
@@ -107,7 +110,9 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
       ...(options.signal === undefined ? [] : [options.signal]),
     ]);
     const { signal } = joined;
-    const how = { signal, ownerKeyId: options.ownerKeyId ?? null };
+    const { maxImageSidePixels: maxSidePixels } = config;
+    const analysis = { ...made, maxSidePixels, smoothingSeconds: null, trackMissSeconds: null };
+    const how = { signal, ownerKeyId: options.ownerKeyId ?? null, analysis };
     const analyses = pictures.map((picture) =>
       counters.ofImage(images.run(() => analyzeImage({ config, vision }, picture, how), signal)),
     );
@@ -142,13 +147,12 @@ export async function createPipeline(parts: PipelineParts): Promise<Pipeline> {
     }
   }
 
-  const { modelName, modelVersion, detectorName, provider, workers, maxBatch } = vision.facts;
   const pipeline: Pipeline = {
     uploads: {
       receive: (source, options = {}) => uploads.receive(source, options),
       remove: async (id) => !intake.isClaimed(id) && (await uploads.remove(id)),
     },
-    engine: { engine: config.engine, provider, modelName, modelVersion, detectorName, workers, maxBatch },
+    engine: { engine, provider, modelName, modelVersion, detectorName, workers, maxBatch },
     analyzeImages,
     analyzeVideo: (input: VideoInput) => withRoom(input, () => intake.take(input)),
     openStream: (input) => withRoom(input, () => live.open(input)),

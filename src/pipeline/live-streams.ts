@@ -47,6 +47,7 @@ export class LiveStreams {
           retentionDays,
           error: null,
           warnings: [],
+          analysis: null,
           createdAt: new Date(),
           startedAt: null,
           endedAt: null,

@@ -58,6 +58,7 @@ export class PushStreams {
       retentionDays,
       error: null,
       warnings: [],
+      analysis: null,
       createdAt: now,
       startedAt: now,
       endedAt: null,

@@ -1,6 +1,8 @@
 /** A stream's frames, wherever they come from: score, store, then publish, in order. */
+
+import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../config.ts';
-import type { Frame, StreamRecord, StreamWarning } from '../domain.ts';
+import type { AnalysisFacts, Frame, StreamRecord, StreamWarning } from '../domain.ts';
 import { toAppError } from '../errors.ts';
 import { createSmoother } from '../estimates/index.ts';
 import { createTracker } from '../faces/index.ts';
@@ -18,6 +20,8 @@ export interface ScoringParts {
   readonly store: Store;
   readonly hub: Hub;
   readonly vision: Vision & { readonly facts: { readonly newTrackScore: number } };
+  /** What makes the numbers here, but for what a stream chooses itself. Default nothing is kept of it. */
+  readonly analysis?: Omit<AnalysisFacts, 'smoothingSeconds' | 'trackMissSeconds'>;
   /** Says how many frames may be stored. Default as many as there are. */
   readonly allowance?: Pick<FrameAllowance, 'take'>;
   /** Told of every frame that is stored. */
@@ -35,7 +39,7 @@ export interface ScoringRun {
   readonly frames: (broken: AbortSignal) => AsyncIterable<Frame>;
   readonly smoothingSeconds: number;
   readonly trackMissSeconds: number;
-  /** Frames further apart than this were interrupted, and so are tracks. Default: none are. */
+  /** Frames further apart than this were interrupted, and so are tracks. Default: none are. Looked at for each frame. */
   readonly maxGapSeconds?: number;
   /** Frames being searched at once, and again being read at once. */
   readonly framesInFlight: number;
@@ -53,6 +57,7 @@ export interface ScoringRun {
  */
 const WRITES_IN_FLIGHT = 32;
 
+const CHANGED = 'The server went on with another model, detector or other settings than it began with; see analysis.';
 const FAILED_FRAMES = 'Frames were stored without faces because a worker failed over them.';
 
 /**
@@ -83,7 +88,9 @@ export async function scoreStream(parts: ScoringParts, run: ScoringRun): Promise
     tracker: createTracker({
       newTrackScore: vision.facts.newTrackScore,
       maxMissSeconds: trackMissSeconds,
-      ...(run.maxGapSeconds === undefined ? {} : { maxGapSeconds: run.maxGapSeconds }),
+      get maxGapSeconds() {
+        return run.maxGapSeconds ?? Number.POSITIVE_INFINITY;
+      },
       resume: {
         nextTrackNumber: past.nextTrackNumber,
         tracks: past.sightings,
@@ -97,6 +104,7 @@ export async function scoreStream(parts: ScoringParts, run: ScoringRun): Promise
   });
 
   let { warnings } = stream;
+  await noteAnalysis();
   let failedWrite: { readonly thrown: unknown } | null = null;
   /** What the frame before waits for ahead of its write: no frame passes another there. */
   let turn = Promise.resolve();
@@ -112,6 +120,19 @@ export async function scoreStream(parts: ScoringParts, run: ScoringRun): Promise
     } catch (thrown) {
       failedWrite ??= { thrown };
       throw thrown;
+    }
+  }
+
+  /** Keeps what makes the numbers when the stream first runs, and warns where it is not the same later. */
+  async function noteAnalysis(): Promise<void> {
+    if (parts.analysis === undefined) return;
+    const analysis = { ...parts.analysis, smoothingSeconds, trackMissSeconds };
+    if (stream.analysis === null) {
+      // What made frames of before it was kept is not known.
+      if (past.resumeAfter === null) hub.publishStatus(await store.updateStream(stream.id, { analysis }));
+    } else if (!isDeepStrictEqual(stream.analysis, analysis)) {
+      warnings = addWarnings(warnings, [{ code: 'ANALYSIS_CHANGED', message: CHANGED, count: 1 }]);
+      hub.publishStatus(await store.updateStream(stream.id, { warnings }));
     }
   }
 

@@ -73,6 +73,7 @@ export class VideoIntake {
         retentionDays,
         error: null,
         warnings: [],
+        analysis: null,
         createdAt: new Date(),
         startedAt: null,
         endedAt: null,

@@ -1,5 +1,6 @@
 /** Between the database's rows and the domain's types. */
 import type {
+  AnalysisFacts,
   ApiKeyRecord,
   FaceEstimate,
   FrameEstimate,
@@ -157,10 +158,19 @@ export function toStream(row: Stream): StreamRecord {
     retentionDays: row.retentionDays,
     error: row.errorCode === null ? null : { code: row.errorCode, message: row.errorMessage ?? '' },
     warnings: JSON.parse(row.warnings) as StreamRecord['warnings'],
+    analysis: analysisOf(row),
     createdAt: row.createdAt,
     startedAt: row.startedAt,
     endedAt: row.endedAt,
   };
+}
+
+function analysisOf({ analysis }: Pick<Stream, 'analysis'>): AnalysisFacts | null {
+  return analysis === null ? null : (JSON.parse(analysis) as AnalysisFacts);
+}
+
+function analysisText(analysis: AnalysisFacts | null): string | null {
+  return analysis === null ? null : JSON.stringify(analysis);
 }
 
 function liveOf(row: Stream): LiveFacts | null {
@@ -188,7 +198,7 @@ function retryOf(text: string): Retry {
 export function streamRow(stream: StreamRecord): Prisma.StreamCreateInput {
   const { id, revision, ownerKeyId, kind, name, status, uploadId, retentionDays, createdAt, startedAt, endedAt } =
     stream;
-  const { labels, sampling, media, live, error, warnings } = stream;
+  const { labels, sampling, media, live, error, warnings, analysis } = stream;
   return {
     id,
     revision,
@@ -215,15 +225,16 @@ export function streamRow(stream: StreamRecord): Prisma.StreamCreateInput {
     errorCode: error?.code ?? null,
     errorMessage: error?.message ?? null,
     warnings: JSON.stringify(warnings),
+    analysis: analysisText(analysis),
   };
 }
 
 export function imageRow(image: ImageAnalysis): Image {
-  return { ...image, faces: JSON.stringify(image.faces) };
+  return { ...image, faces: JSON.stringify(image.faces), analysis: analysisText(image.analysis) };
 }
 
 export function toImage(row: Image): ImageAnalysis {
-  return { ...row, faces: JSON.parse(row.faces) as FaceEstimate[] };
+  return { ...row, faces: JSON.parse(row.faces) as FaceEstimate[], analysis: analysisOf(row) };
 }
 
 export function keyRow({ scopes, limits, ...rest }: ApiKeyRecord): ApiKey {

@@ -37,6 +37,7 @@ function image(id: string, daysOld: number, name: string | null = null): ImageAn
     height: 8,
     faces: [face(1)],
     latencyMs: 1,
+    analysis: null,
   };
 }
 

@@ -7,7 +7,7 @@ import { readPast } from '../../src/pipeline/resume.ts';
 import { type ScoringParts, scoreStream } from '../../src/pipeline/score-stream.ts';
 import { createHub } from '../../src/publish/index.ts';
 import type { Store } from '../../src/store/index.ts';
-import { streamRecord, testStore } from '../store/support.ts';
+import { ANALYSIS, streamRecord, testStore } from '../store/support.ts';
 
 const FRAMES = 12;
 
@@ -28,7 +28,10 @@ async function* frames(): AsyncGenerator<Frame> {
 /** Scores twelve frames without faces into a real database; tells in which order they were handed to it. */
 async function scoreInto(
   store: Store,
-  changes: { readonly store?: Partial<Store>; readonly failing?: number } & Pick<ScoringParts, 'allowance'>,
+  changes: { readonly store?: Partial<Store>; readonly failing?: number } & Pick<
+    ScoringParts,
+    'allowance' | 'analysis'
+  >,
 ): Promise<number[]> {
   const written: number[] = [];
   const recording: Store = Object.assign(Object.create(store) as Store, {
@@ -38,8 +41,7 @@ async function scoreInto(
       return store.appendFrames(estimates);
     },
   });
-  const stream = streamRecord('a');
-  await store.createStream(stream);
+  const stream = (await store.stream('a')) ?? (await store.createStream(streamRecord('a')));
   const past = await readPast(store, stream, 1);
   await using hub = createHub({
     bufferFrames: 100,
@@ -59,6 +61,7 @@ async function scoreInto(
       readFaces: async () => [],
     },
     ...(changes.allowance === undefined ? {} : { allowance: changes.allowance }),
+    ...(changes.analysis === undefined ? {} : { analysis: changes.analysis }),
   };
   await scoreStream(parts, {
     stream,
@@ -109,5 +112,33 @@ describe('the writes of a stream', () => {
       if (mine === 5) throw new AppError('LIMIT_EXCEEDED', 'no room');
     };
     expect(await scoreInto(opened.store, { allowance: { take } })).toEqual(IN_ORDER.slice(0, 5));
+  });
+});
+
+describe('what made the numbers of a stream', () => {
+  const { smoothingSeconds: _, trackMissSeconds: __, ...analysis } = ANALYSIS;
+
+  it('is kept when it first runs, and a later run by the same says nothing', async () => {
+    await using opened = await testStore();
+    await scoreInto(opened.store, { analysis });
+    expect((await opened.store.stream('a'))?.analysis).toEqual(ANALYSIS);
+    await scoreInto(opened.store, { analysis });
+    expect(await opened.store.stream('a')).toMatchObject({ analysis: ANALYSIS, warnings: [] });
+  });
+
+  it('stays what it was, with a warning, when another model goes on', async () => {
+    await using opened = await testStore();
+    await scoreInto(opened.store, { analysis });
+    await scoreInto(opened.store, { analysis: { ...analysis, modelSha256: 'cd'.repeat(32) } });
+    const stream = await opened.store.stream('a');
+    expect(stream?.analysis).toEqual(ANALYSIS);
+    expect(stream?.warnings).toMatchObject([{ code: 'ANALYSIS_CHANGED', count: 1 }]);
+  });
+
+  it('is not claimed for frames that were there before it was kept', async () => {
+    await using opened = await testStore();
+    await scoreInto(opened.store, {});
+    await scoreInto(opened.store, { analysis });
+    expect(await opened.store.stream('a')).toMatchObject({ analysis: null, warnings: [] });
   });
 });

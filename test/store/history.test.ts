@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type FrameEstimate, STREAM_STATUSES } from '../../src/domain.ts';
 import { quadrant } from '../../src/estimates/index.ts';
 import type { Spread, Store } from '../../src/store/index.ts';
-import { face, frame, randomFrames, streamRecord, type TestStore, testStore } from './support.ts';
+import { ANALYSIS, face, frame, randomFrames, streamRecord, type TestStore, testStore } from './support.ts';
 
 let opened: TestStore;
 let store: Store;
@@ -375,6 +375,7 @@ test('images are kept, read and erased', async () => {
     height: 20,
     faces: [face(1), face(2)],
     latencyMs: 3,
+    analysis: { ...ANALYSIS, smoothingSeconds: null, trackMissSeconds: null },
   };
   await store.saveImage(image);
   expect(await store.image(image.id)).toEqual(image);

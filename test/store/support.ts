@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import type { FaceEstimate, FrameEstimate, StreamRecord } from '../../src/domain.ts';
+import type { AnalysisFacts, FaceEstimate, FrameEstimate, StreamRecord } from '../../src/domain.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
 
 export interface TestStore extends AsyncDisposable {
@@ -28,6 +28,19 @@ export async function testStore(): Promise<TestStore> {
   };
 }
 
+export const ANALYSIS: AnalysisFacts = {
+  modelName: 'circumplex-affect',
+  modelVersion: '1.2.3',
+  modelSha256: 'ab'.repeat(32),
+  detectorName: 'blazeface',
+  engine: 'onnxruntime',
+  provider: 'cpu',
+  minFaceness: 0.5,
+  maxSidePixels: 1280,
+  smoothingSeconds: 0.5,
+  trackMissSeconds: 1,
+};
+
 export function streamRecord(id: string, change: Partial<StreamRecord> = {}): StreamRecord {
   return {
     id,
@@ -42,6 +55,7 @@ export function streamRecord(id: string, change: Partial<StreamRecord> = {}): St
     uploadId: 'an-upload',
     live: null,
     retentionDays: null,
+    analysis: null,
     error: null,
     warnings: [],
     createdAt: new Date('2026-01-02T03:04:05.678Z'),
