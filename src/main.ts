@@ -79,6 +79,7 @@ async function analyze(command: AnalyzeArguments): Promise<number> {
     const { openVision } = await import('./start-pipeline.ts');
     const failures = await runAnalyze(command, {
       config,
+      version: packageVersion(),
       openVision: (signal) => openVision(config, { log, signal }),
       stdout: process.stdout,
       stderr: process.stderr,

@@ -4,6 +4,7 @@ import { describeSettings } from '../config.ts';
 import { KEY_SCOPES, type KeyScope, type Sampling } from '../domain.ts';
 import { AppError } from '../errors.ts';
 import { asOutputFormat, OUTPUT_FORMATS, type OutputFormat } from '../rows/index.ts';
+import { type Destination, destinationOf } from './destination.ts';
 
 /** Settings given as flags, by the flag's name without its dashes. */
 export type SettingFlags = Readonly<Record<string, string>>;
@@ -13,8 +14,9 @@ export interface AnalyzeArguments {
   readonly files: readonly string[];
   readonly format: OutputFormat;
   readonly sampling: Sampling;
-  /** A file to write to; `null` writes to standard output. */
-  readonly output: string | null;
+  /** Whether a folder stands for what lies in folders in it too. */
+  readonly recursive: boolean;
+  readonly destination: Destination;
   readonly flags: SettingFlags;
 }
 
@@ -46,9 +48,13 @@ const OUTPUT_OPTIONS = {
   output: { type: 'string', short: 'o' },
 } as const;
 
-const SAMPLING_OPTIONS = {
+const ANALYZE_OPTIONS = {
   fps: { type: 'string' },
   'every-frame': { type: 'boolean' },
+  recursive: { type: 'boolean' },
+  'output-dir': { type: 'string' },
+  resume: { type: 'boolean' },
+  overwrite: { type: 'boolean' },
 } as const;
 
 const KEY_OPTIONS = { scopes: { type: 'string' } } as const;
@@ -69,7 +75,7 @@ export function parseCommand(argv: readonly string[]): Command {
     ...settings,
     ...GENERAL_OPTIONS,
     ...OUTPUT_OPTIONS,
-    ...SAMPLING_OPTIONS,
+    ...ANALYZE_OPTIONS,
     ...KEY_OPTIONS,
   });
   const [name, ...files] = positionals;
@@ -83,11 +89,11 @@ export function parseCommand(argv: readonly string[]): Command {
     case undefined:
       throw new AppError('BAD_INPUT', `Say what to do: ${USAGE}`);
     case 'serve':
-      refuseOptions(name, values, { ...OUTPUT_OPTIONS, ...SAMPLING_OPTIONS, ...KEY_OPTIONS });
+      refuseOptions(name, values, { ...OUTPUT_OPTIONS, ...ANALYZE_OPTIONS, ...KEY_OPTIONS });
       if (files.length > 0) throw new AppError('BAD_INPUT', `"serve" takes no file names. ${HELP_HINT}`);
       return { kind: 'serve', flags };
     case 'export': {
-      refuseOptions(name, values, { ...SAMPLING_OPTIONS, ...KEY_OPTIONS });
+      refuseOptions(name, values, { ...ANALYZE_OPTIONS, ...KEY_OPTIONS });
       const [streamId] = files;
       if (streamId === undefined || files.length > 1) {
         throw new AppError('BAD_INPUT', `"export" needs the id of one stream. ${HELP_HINT}`);
@@ -101,7 +107,7 @@ export function parseCommand(argv: readonly string[]): Command {
       };
     }
     case 'keys':
-      refuseOptions(name, values, { ...OUTPUT_OPTIONS, ...SAMPLING_OPTIONS });
+      refuseOptions(name, values, { ...OUTPUT_OPTIONS, ...ANALYZE_OPTIONS });
       return keysCommand(files, values.scopes, flags);
     case 'analyze':
       refuseOptions(name, values, KEY_OPTIONS);
@@ -111,7 +117,13 @@ export function parseCommand(argv: readonly string[]): Command {
         files,
         format: outputFormat(values.format),
         sampling: sampling(values.fps, values['every-frame']),
-        output: outputPath(values.output),
+        recursive: values.recursive === true,
+        destination: destinationOf({
+          output: outputPath(values.output),
+          outputDir: outputPath(values['output-dir']),
+          resume: values.resume === true,
+          overwrite: values.overwrite === true,
+        }),
         flags,
       };
     default:

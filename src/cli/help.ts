@@ -16,9 +16,13 @@ Options of analyze:
   --format csv|jsonl   one row for each face, and one for each frame without a face (default csv)
   --fps N              look at N frames a second at most, real ones, never made up
   --every-frame        look at every frame of a video (default)
-  --output FILE, -o    write to FILE (default standard output)
+  --output FILE, -o    write to FILE (default standard output), and what made it to FILE.json
+  --output-dir OUT     write OUT/NAME.csv (or .jsonl) for each input, whole or not at all, and what made it beside it
+  --resume             with --output-dir: skip what is finished, of the same file by the same model and settings
+  --overwrite          write over outputs that are there; they are refused otherwise
+  --recursive          take what lies in folders of a folder too
 
-Options of export: --format and --output, as above; the database is that of DATA_DIR or DATABASE_URL.
+Options of export: --format, and --output, which is emptied; the database is that of DATA_DIR or DATABASE_URL.
 
 Options of keys create: --scopes, one or more of read, write, admin; and each setting that begins with --key-, which is then
 this key's own limit in place of the server's.

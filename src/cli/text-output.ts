@@ -1,6 +1,7 @@
 /** Where the rows go: a stream with its back-pressure and its end. */
-import { fstatSync, writeSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { constants, fstatSync, writeSync } from 'node:fs';
+import { access, open, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Writable } from 'node:stream';
 import { AppError } from '../errors.ts';
 
@@ -16,19 +17,66 @@ export interface TextOutput extends AsyncDisposable {
   flush(): Promise<void>;
   /** Fires when the reader has gone, as `| head` does; what is written from then on is dropped. */
   readonly readerGone: AbortSignal;
+  /** Whether it is a file that was named, no pipe, no device and not standard output. */
+  readonly isFile: boolean;
+}
+
+export interface TextOutputOptions {
+  /** Whether a file with something in it is emptied; it is refused otherwise. Default true. */
+  readonly overwrite?: boolean;
 }
 
 /** Writes all of a text, or fails. */
 interface Sink extends AsyncDisposable {
+  readonly isFile: boolean;
   write(text: string): Promise<void>;
 }
 
 /**
  * Output to a file, which is made or emptied, or to `standard`, which stays open. Errors: BAD_INPUT when the file cannot
- * be written to. Disposing of it writes what is left; errors of that: INTERNAL, unless a writer has been told already.
+ * be written to, or must not be emptied. Disposing of it writes what is left; errors of that: INTERNAL, unless a writer
+ * has been told already.
  */
-export async function openTextOutput(path: string | null, standard: Writable): Promise<TextOutput> {
-  const sink = path === null ? standardSink(standard) : await openFile(path);
+export async function openTextOutput(
+  path: string | null,
+  standard: Writable,
+  options: TextOutputOptions = {},
+): Promise<TextOutput> {
+  return gathered(path === null ? standardSink(standard) : await openFile(path, options));
+}
+
+/** The same to a file alone. */
+export async function openFileOutput(path: string, options: TextOutputOptions = {}): Promise<TextOutput> {
+  return gathered(await openFile(path, options));
+}
+
+/**
+ * Looks before hours of work whether {@link openTextOutput} would open a file, and touches nothing. Resolves with whether
+ * it is or would be a file, and no pipe or device. Errors: BAD_INPUT.
+ */
+export async function checkFileOutput(path: string, { overwrite = true }: TextOutputOptions = {}): Promise<boolean> {
+  const place = await stat(path).catch(() => null);
+  if (place?.isDirectory()) {
+    throw new AppError('BAD_INPUT', `${JSON.stringify(path)} is a folder; --output-dir writes into folders.`);
+  }
+  const isFile = place === null || place.isFile();
+  if (isFile && !overwrite && (place?.size ?? 0) > 0) throw occupied(path);
+  await access(place === null ? dirname(path) : path, constants.W_OK).catch((cause: unknown) => {
+    throw notWritable(path, cause);
+  });
+  return isFile;
+}
+
+/** Whether the path is another name of what `standard` writes to, as /dev/stdout is. */
+export async function isStandard(path: string, standard: Writable): Promise<boolean> {
+  const { fd } = standard as { readonly fd?: unknown };
+  const place = await stat(path).catch(() => null);
+  if (typeof fd !== 'number' || place === null) return false;
+  const own = fstatSync(fd);
+  return own.ino === place.ino && own.dev === place.dev;
+}
+
+function gathered(sink: Sink): TextOutput {
   const gone = new AbortController();
   let failure: AppError | null = null;
   let pending = '';
@@ -45,13 +93,14 @@ export async function openTextOutput(path: string | null, standard: Writable): P
     } catch (thrown) {
       const error = thrown as NodeJS.ErrnoException;
       if (error.code === 'EPIPE') return gone.abort();
-      failure = new AppError('INTERNAL', `The output cannot be written: ${error.message}.`, { cause: error });
+      failure = outputFailed(error);
       throw failure;
     }
   }
 
   return {
     readerGone: gone.signal,
+    isFile: sink.isFile,
     async write(text) {
       pending += text;
       if (pending.length >= CHUNK_CHARACTERS || performance.now() - flushedAtMs >= MAX_AGE_MS) await flush();
@@ -67,17 +116,46 @@ export async function openTextOutput(path: string | null, standard: Writable): P
   };
 }
 
-async function openFile(path: string): Promise<Sink> {
+async function openFile(path: string, { overwrite = true }: TextOutputOptions): Promise<Sink> {
   try {
-    const file = await open(path, 'w');
-    return {
-      write: (text) => file.appendFile(text),
-      [Symbol.asyncDispose]: () => file.close(),
-    };
+    const file = await open(path, constants.O_WRONLY | constants.O_CREAT, 0o666);
+    try {
+      const place = await file.stat();
+      if (place.isFile() && place.size > 0) {
+        // Looked at after it was opened: another program may have filled it meanwhile.
+        if (!overwrite) throw occupied(path);
+        await file.truncate();
+      }
+      return {
+        isFile: place.isFile(),
+        write: (text) => file.appendFile(text),
+        [Symbol.asyncDispose]: () => file.close(),
+      };
+    } catch (thrown) {
+      await file.close();
+      throw thrown;
+    }
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new AppError('BAD_INPUT', `The output file ${JSON.stringify(path)} cannot be written (${code}).`, { cause });
+    throw cause instanceof AppError ? cause : notWritable(path, cause);
   }
+}
+
+/** For an output that was opened and then failed. */
+export function outputFailed(cause: Error): AppError {
+  return new AppError('INTERNAL', `The output cannot be written: ${cause.message}.`, { cause });
+}
+
+/** For an output that cannot be opened. */
+export function notWritable(path: string, cause: unknown): AppError {
+  const { code } = cause as NodeJS.ErrnoException;
+  return new AppError('BAD_INPUT', `The output ${JSON.stringify(path)} cannot be written (${code}).`, { cause });
+}
+
+function occupied(path: string): AppError {
+  return new AppError(
+    'BAD_INPUT',
+    `${JSON.stringify(path)} is there already and not empty; --overwrite writes it anew, another --output leaves it.`,
+  );
 }
 
 /** Standard output stays open: a reader that goes later must still not end the process with a stack trace. */
@@ -87,6 +165,7 @@ function standardSink(stream: Writable): Sink {
   if (typeof descriptor === 'number' && fstatSync(descriptor).isFile()) {
     // Node takes a short write to a file, as on a disk that has just become full, for a whole one.
     return {
+      isFile: false,
       async write(text) {
         const bytes = Buffer.from(text);
         for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
@@ -97,6 +176,7 @@ function standardSink(stream: Writable): Sink {
   // The callback of a write has its error too.
   stream.on('error', () => undefined);
   return {
+    isFile: false,
     write: (text) =>
       new Promise((resolve, reject) => {
         stream.write(text, (error) => (error == null ? resolve() : reject(error)));

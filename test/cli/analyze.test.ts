@@ -1,12 +1,17 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { COLUMNS } from '../../src/rows/index.ts';
 import { makeVideo, photograph, temporaryFolder } from '../pipeline/support.ts';
-import { LAUNCHER, processesNaming, run, start } from './support.ts';
+import { LAUNCHER, processesNaming, run, start, until } from './support.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let video: string;
@@ -130,10 +135,128 @@ describe('circumplex analyze', () => {
     expect(stderr.trimEnd().split('\n')).toHaveLength(1);
   });
 
-  it('does not overwrite a file that it is to read', async () => {
-    const { code, stderr } = await run(['analyze', video, '--output', video]);
+  it.each([['--output'], ['--overwrite', '--output']])(
+    'does not overwrite a file that it is to read: %j',
+    async (...options) => {
+      const before = await readFile(video);
+      const { code, stderr } = await run(['analyze', video, ...options, video]);
+      expect(code).toBe(1);
+      expect(stderr).toContain('overwrite');
+      expect(await readFile(video)).toEqual(before);
+    },
+  );
+});
+
+describe('circumplex analyze --output', () => {
+  let output: string;
+  let count = 0;
+
+  beforeEach(async () => {
+    count += 1;
+    output = join(folder.path, `precious ${count}.csv`);
+    await writeFile(output, 'rows of hours\n');
+  });
+
+  it('refuses a file that has something in it, and says what to do', async () => {
+    const { code, stdout, stderr } = await run(['analyze', photograph(6), '--output', output]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/--overwrite.*\(BAD_INPUT\)\n$/);
+    expect(await readFile(output, 'utf8')).toBe('rows of hours\n');
+  });
+
+  it('refuses a sidecar that would be overwritten, too', async () => {
+    await rename(output, `${output}.json`);
+    const { code, stderr } = await run(['analyze', photograph(6), '--output', output]);
     expect(code).toBe(1);
-    expect(stderr).toContain('overwrite');
+    expect(stderr).toContain(`${output}.json`);
+    expect(await readFile(`${output}.json`, 'utf8')).toBe('rows of hours\n');
+    expect(existsSync(output)).toBe(false);
+  });
+
+  it('leaves what is there alone when the networks do not start', async () => {
+    await writeFile(`${output}.json`, 'made by');
+    const argv = ['analyze', photograph(6), '--output', output, '--overwrite', '--model', '/nowhere'];
+    expect(await run(argv)).toMatchObject({ code: 1, stderr: expect.stringContaining('ENGINE_UNAVAILABLE') });
+    expect(await readFile(output, 'utf8')).toBe('rows of hours\n');
+    expect(await readFile(`${output}.json`, 'utf8')).toBe('made by');
+  });
+
+  it('writes anew with --overwrite, and beside the rows what made them, failures included', async () => {
+    const argv = ['analyze', photograph(6), notes, video, '--fps', '5', '-o', output, '--overwrite'];
+    expect(await run(argv)).toMatchObject({ code: 1, stdout: '' });
+    const rows = (await readFile(output, 'utf8')).trimEnd().split('\n').slice(1);
+    const { inputs, ...made } = JSON.parse(await readFile(`${output}.json`, 'utf8'));
+    const card = JSON.parse(await readFile(join(ROOT, 'models/affect/card.json'), 'utf8'));
+    expect(made).toEqual({
+      program: { name: 'circumplex', version: expect.stringMatching(/^\d/) },
+      model: { name: card.name, version: card.version, sha256: card.sha256 },
+      detector: { name: 'blazeface-back' },
+      engine: { name: 'onnxruntime', provider: 'cpu' },
+      format: 'csv',
+      startedAt: expect.stringMatching(/Z$/),
+      endedAt: expect.stringMatching(/Z$/),
+    });
+    const [picture, failed, clip] = inputs;
+    expect(picture).toMatchObject({
+      file: photograph(6),
+      kind: 'picture',
+      ffmpegVersion: null,
+      frames: 1,
+      error: null,
+    });
+    expect(picture.settings).toEqual({ maxImageSidePixels: 2560, minFaceness: 0.5 });
+    const { size, mtime } = await stat(video);
+    expect(clip).toEqual({
+      file: video,
+      sizeBytes: size,
+      modifiedAt: mtime.toISOString(),
+      kind: 'video',
+      settings: {
+        sampling: { kind: 'RATE', framesPerSecond: 5 },
+        maxFrameSidePixels: 1280,
+        smoothingSeconds: 0.5,
+        trackMissSeconds: 1,
+        minFaceness: 0.5,
+      },
+      ffmpegVersion: expect.stringMatching(/\d/),
+      frames: 6,
+      faces: rows.filter((row) => row.startsWith(`${video},`) && !row.includes(',,')).length,
+      warnings: [],
+      error: null,
+    });
+    expect(failed).toMatchObject({
+      file: notes,
+      kind: null,
+      settings: null,
+      frames: 0,
+      error: { code: 'MEDIA_UNSUPPORTED' },
+    });
+    expect(picture.faces).toBe(rows.filter((row) => row.startsWith(photograph(6))).length);
+    expect((await readdir(folder.path)).filter((name) => name.endsWith('.part'))).toEqual([]);
+  });
+
+  it('leaves no sidecar beside rows that are not all', async () => {
+    await writeFile(`${output}.json`, '{}');
+    const { child, exited } = start(['analyze', '--every-frame', longVideo, '-o', output, '--overwrite']);
+    await until(async () => (await stat(output)).size > 1000);
+    child.kill('SIGTERM');
+    expect(await exited).toEqual({ code: 143, signal: null });
+    expect(await readFile(output, 'utf8')).toMatch(/^file,.*\n$/s);
+    expect(existsSync(`${output}.json`)).toBe(false);
+  });
+
+  it.each([
+    ['a pipe', 'mkfifo pipe; cat pipe > got & CIRCUMPLEX -o pipe; wait'],
+    ['a name of standard output that goes on', 'echo kept > got; CIRCUMPLEX -o /dev/stdout >> got; sed -i 1d got'],
+  ])('writes to %s as it is, without a sidecar', async (_, words) => {
+    await using own = await temporaryFolder();
+    const circumplex = `'${process.execPath}' '${LAUNCHER}' analyze '${photograph(6)}'`;
+    const env = { ...process.env, WORKERS: '1', ENGINE_PROVIDER: 'cpu' };
+    await promisify(execFile)('sh', ['-euc', words.replaceAll('CIRCUMPLEX', circumplex)], { cwd: own.path, env });
+    const [heading, ...rows] = (await readFile(join(own.path, 'got'), 'utf8')).trimEnd().split('\n');
+    expect(heading).toBe(COLUMNS.join(','));
+    expect(rows.length).toBeGreaterThan(2);
+    expect((await readdir(own.path)).filter((name) => name.includes('json'))).toEqual([]);
   });
 });
 

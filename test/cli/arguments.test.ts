@@ -21,7 +21,8 @@ describe('parseCommand', () => {
       files: ['a.mp4', 'b c.jpg'],
       format: 'jsonl',
       sampling: { kind: 'RATE', framesPerSecond: 2.5 },
-      output: 'out.jsonl',
+      recursive: false,
+      destination: { kind: 'FILE', path: 'out.jsonl', existing: 'REFUSE' },
       flags: { workers: '1' },
     });
   });
@@ -30,9 +31,19 @@ describe('parseCommand', () => {
     expect(parseCommand(['analyze', 'a.mp4'])).toMatchObject({
       format: 'csv',
       sampling: { kind: 'EVERY_FRAME' },
-      output: null,
+      recursive: false,
+      destination: { kind: 'STDOUT' },
     });
     expect(parseCommand(['analyze', '--every-frame', 'a.mp4'])).toMatchObject({ sampling: { kind: 'EVERY_FRAME' } });
+  });
+
+  it.each([
+    [['--output', 'x', '--overwrite'], { kind: 'FILE', path: 'x', existing: 'OVERWRITE' }],
+    [['--output-dir', 'x'], { kind: 'FOLDER', path: 'x', existing: 'REFUSE' }],
+    [['--output-dir', 'x', '--resume'], { kind: 'FOLDER', path: 'x', existing: 'RESUME' }],
+    [['--output-dir', 'x', '--overwrite'], { kind: 'FOLDER', path: 'x', existing: 'OVERWRITE' }],
+  ])('reads from %j where the rows of analyze go', (options, destination) => {
+    expect(parseCommand(['analyze', 'a', '--recursive', ...options])).toMatchObject({ recursive: true, destination });
   });
 
   it('reads the stream and options of export', () => {
@@ -78,7 +89,18 @@ describe('parseCommand', () => {
     [['analyze', 'a', '--format', 'xml'], 'csv, jsonl'],
     [['analyze', 'a', '--colour'], '--colour'],
     [['analyze', 'a', '--output'], '--output'],
+    [['analyze', 'a', '--output', 'x', '--output-dir', 'y'], 'not both'],
+    [['analyze', 'a', '--output-dir', 'y', '--resume', '--overwrite'], 'not both'],
+    [['analyze', 'a', '--output', 'x', '--resume'], '--output-dir'],
+    [['analyze', 'a', '--resume'], '--output-dir'],
+    [['analyze', 'a', '--overwrite'], '--output-dir'],
+    [['analyze', 'a', '--output='], 'need a name'],
+    [['analyze', 'a', '--output-dir='], 'need a name'],
     [['serve', 'a.mp4'], 'no file names'],
+    [['serve', '--recursive'], '--recursive'],
+    [['export', 'a', '--overwrite'], '--overwrite'],
+    [['export', 'a', '--output-dir', 'x'], '--output-dir'],
+    [['keys', 'list', '--resume'], '--resume'],
     [['serve', '--format', 'csv'], '--format'],
     [['serve', '--port'], '--port'],
     [['export'], 'one stream'],

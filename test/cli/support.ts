@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 export const LAUNCHER = fileURLToPath(new URL('../../bin/circumplex.js', import.meta.url));
@@ -38,4 +39,9 @@ export async function processesNaming(word: string): Promise<string[]> {
     if (commandLine.includes(word)) found.push(commandLine.replaceAll('\0', ' '));
   }
   return found;
+}
+
+/** Resolves when something has become true; what fails meanwhile is not true yet. */
+export async function until(isTrue: () => Promise<boolean>): Promise<void> {
+  while (!(await isTrue().catch(() => false))) await setTimeout(20);
 }
