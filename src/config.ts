@@ -155,14 +155,16 @@ const SETTINGS = {
     min: 0.1,
     max: 600,
     unit: 'seconds',
-    meaning: 'Silence after which a live stream is STALLED; after as long again its source counts as lost.',
+    meaning:
+      'Silence after which a live stream is STALLED; after as long again its source counts as lost. Longer for HLS: twice a segment.',
   }),
   reconnectAttempts: wholeNumber({
     default: 1000,
     min: 0,
     max: 1_000_000_000,
     unit: 'tries',
-    meaning: 'Tries in a row to get a lost source back before its stream FAILED; 0 never tries.',
+    meaning:
+      'Tries in a row to get a lost source back before its stream FAILED; 0 never tries. Fewer where a host has no address, a password is refused or a recording brings nothing new.',
   }),
   reconnectMaxSeconds: decimal({
     default: 30,

@@ -18,6 +18,8 @@ export interface OpenedAddress extends CheckedAddress, AsyncDisposable {
   readonly inputUrl: string;
   /** What ffmpeg is to take for its HTTP proxy, so that nothing it opens by itself gets past the relay. */
   readonly proxyUrl?: string | undefined;
+  /** What ffmpeg is to tell an RTMP server that it was called by. */
+  readonly calledUrl?: string | undefined;
   /**
    * The first thing that a relay refused since the address was opened (a redirect, a segment of a playlist): it says
    * more than ffmpeg's complaint about it. Nothing while nothing was.

@@ -6,6 +6,7 @@ import { checkDevice, isDeviceAddress, openDevice } from './device.ts';
 import { createHostPolicy } from './host-policy.ts';
 import { HttpRelay } from './http-relay.ts';
 import { type AddressJudge, createAddressJudge, type Resolve } from './pin-host.ts';
+import { calledUrl } from './rtmp-call.ts';
 import { SocketRelay } from './socket-relay.ts';
 
 export interface AddressGateOptions {
@@ -84,15 +85,17 @@ async function openPinned(source: ParsedAddress, ip: string, { judge, options }:
     });
     return opened(source, relay);
   }
-  return { kind, shownUrl, inputUrl: directUrl(source, ip), [Symbol.asyncDispose]: async () => {} };
+  return { kind, shownUrl, ...called(source), inputUrl: directUrl(source, ip), [Symbol.asyncDispose]: async () => {} };
 }
 
 type Relay = AsyncDisposable & Omit<OpenedAddress, keyof CheckedAddress>;
 
-function opened({ kind, shownUrl }: ParsedAddress, relay: Relay): OpenedAddress {
+function opened(source: ParsedAddress, relay: Relay): OpenedAddress {
+  const { kind, shownUrl } = source;
   return {
     kind,
     shownUrl,
+    ...called(source),
     inputUrl: relay.inputUrl,
     proxyUrl: relay.proxyUrl,
     get refusal() {
@@ -109,6 +112,10 @@ function opened({ kind, shownUrl }: ParsedAddress, relay: Relay): OpenedAddress 
     },
     [Symbol.asyncDispose]: () => relay[Symbol.asyncDispose](),
   };
+}
+
+function called(source: ParsedAddress): Pick<OpenedAddress, 'calledUrl'> {
+  return source.kind === 'RTMP' ? { calledUrl: calledUrl(source) } : {};
 }
 
 /** What ffmpeg connects to itself: these protocols have no way to lead it elsewhere. */

@@ -12,7 +12,10 @@ const LOGINS = 3;
 export class DefiniteError extends AppError {
   readonly maxCalls: number;
 
-  constructor(message: string, { cause, maxCalls = CALLS }: { readonly cause?: unknown; readonly maxCalls?: number } = {}) {
+  constructor(
+    message: string,
+    { cause, maxCalls = CALLS }: { readonly cause?: unknown; readonly maxCalls?: number } = {},
+  ) {
     super('SOURCE_UNREACHABLE', message, { cause });
     this.maxCalls = maxCalls;
   }
@@ -24,6 +27,7 @@ export function statusError(status: number, { loginSent }: { readonly loginSent:
     const message = 'The source refused the credentials of the address.';
     return loginSent ? new DefiniteError(message, { maxCalls: LOGINS }) : new AppError('SOURCE_UNREACHABLE', message);
   }
-  if (status === 404) return new DefiniteError('The source has nothing at this address (404).');
+  // No last word: a media server says so until somebody publishes there.
+  if (status === 404) return new AppError('SOURCE_UNREACHABLE', 'The source has nothing at this address (404).');
   return new AppError('SOURCE_UNREACHABLE', `The source answers with status ${status}.`);
 }

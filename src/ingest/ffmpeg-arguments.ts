@@ -27,6 +27,8 @@ export interface LiveOrder extends FrameOrder {
   readonly inputUrl: string;
   /** White-lists and options of the protocol. */
   readonly access: readonly string[];
+  /** Bytes that the look at the source's beginning may take, if it does not end before. */
+  readonly probeBytes: number;
   /** Keeps the frames that were read to find out what the source is. */
   readonly fromFirst: boolean;
 }
@@ -41,7 +43,7 @@ const TELLING: readonly string[] = [...UNATTENDED, '-v', 'level+verbose'];
  * look at the beginning hold back some 0.2 s of it; several threads would hold back a frame each.
  */
 const AT_ONCE: readonly string[] = [
-  ...['-flags', 'low_delay', '-probesize', '32768', '-analyzeduration', '200000'],
+  ...['-flags', 'low_delay', '-analyzeduration', '200000'],
   ...['-threads', '1', '-max_pixels', String(MAX_DECODED_PIXELS)],
 ];
 /** Raw video is "encoded" by several threads too, each of which holds a frame back until the next one comes. */
@@ -50,10 +52,17 @@ const RAW_FRAMES: readonly string[] = [
 ];
 
 /** Decodes a live source to packed RGB on descriptor 1, with times that begin anywhere. */
-export function liveArguments({ inputUrl, access, fromFirst, ...frames }: LiveOrder): readonly string[] {
+export function liveArguments({ inputUrl, access, probeBytes, fromFirst, ...frames }: LiveOrder): readonly string[] {
   const command = fluent()
     .input(inputUrl)
-    .inputOptions(...TELLING, ...access, ...AT_ONCE, ...(fromFirst ? [] : ['-fflags', 'nobuffer']))
+    .inputOptions(
+      ...TELLING,
+      ...access,
+      ...AT_ONCE,
+      '-probesize',
+      String(probeBytes),
+      ...(fromFirst ? [] : ['-fflags', 'nobuffer']),
+    )
     .outputOptions(...RAW_FRAMES)
     .videoFilters(frameFilters(frames))
     .output('pipe:1');

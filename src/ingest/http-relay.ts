@@ -59,6 +59,7 @@ export class HttpRelay implements AsyncDisposable {
   #problem: AppError | undefined;
   #brokeOff = false;
   #playlist: PlaylistFacts | undefined;
+  #lastFailed = '';
   #closed: Promise<void> | null = null;
 
   private constructor(server: Server, options: HttpRelayOptions) {
@@ -121,7 +122,7 @@ export class HttpRelay implements AsyncDisposable {
     } catch (thrown) {
       const error = toAppError(thrown);
       if (!signal.aborted) {
-        this.#problem = error;
+        if (error.code === 'SOURCE_UNREACHABLE') this.#problem = error;
         this.#noteSegment(request, true);
       }
       const isRefused = error.code === 'ADDRESS_REFUSED' || error.code === 'BAD_INPUT';
@@ -134,10 +135,13 @@ export class HttpRelay implements AsyncDisposable {
     }
   }
 
-  /** Lists that are looked at again are no segments; one without a name of its own is counted for one, which it comes before. */
+  /** A list that is looked at again is no segment. ffmpeg asks some times for one that does not come. */
   #noteSegment(request: IncomingMessage, failed: boolean): void {
-    if (this.#playlist === undefined || isOfSource(request) || pathOf(request).endsWith('.m3u8')) return;
-    const segmentsFailed = this.#playlist.segmentsFailed + (failed ? 1 : 0);
+    const path = pathOf(request);
+    if (this.#playlist === undefined || isOfSource(request) || path.endsWith('.m3u8')) return;
+    const isNew = failed && path !== this.#lastFailed;
+    if (isNew) this.#lastFailed = path;
+    const segmentsFailed = this.#playlist.segmentsFailed + (isNew ? 1 : 0);
     this.#playlist = { ...this.#playlist, segmentsFailed, lastFailed: failed };
   }
 

@@ -2,6 +2,7 @@ export type { AddressGate, AddressKind, CheckedAddress, OpenedAddress } from './
 export { checkFfmpeg } from './check-ffmpeg.ts';
 export { type AddressGateOptions, createAddressGate } from './create-address-gate.ts';
 export { type Decoder, type DecoderOptions, openDecoder } from './decoder.ts';
+export { DefiniteError } from './definite-error.ts';
 export { LiveClock } from './live-clock.ts';
 export { type LiveSource, type LiveSourceOptions, openLiveSource } from './live-source.ts';
 export type { MediaLimits } from './media-limits.ts';

@@ -33,8 +33,8 @@ const ACCESS: Readonly<Record<AddressKind, Access>> = {
   HTTP: {
     protocols: 'http,https,tcp,tls,crypto',
     formats: 'hls,mpegts,mov,matroska,flv,live_flv,mpjpeg,aac,mp3',
-    // Where a redirect leads is for the address gate to judge.
-    options: ['-max_redirects', '0', '-rw_timeout', ORPHAN_TIMEOUT_US],
+    // The relay follows redirects in ffmpeg's place; to allow none here is an option that 7.0 does not know.
+    options: ['-rw_timeout', ORPHAN_TIMEOUT_US],
   },
   // A device is opened by its demuxer itself, so there is no protocol to allow. Nothing else than the demuxer of cameras
   // looks at the name, which keeps it from being a file. An orphan ends at its next frame, which nobody takes.

@@ -38,6 +38,11 @@ export class LiveClock {
   /** From the source's clock to ours; `null` until the first frame of a connection. */
   #shiftSeconds: number | null = null;
   #greatestLeadSeconds = GREATEST_LEAD_SECONDS;
+  #isRecording = false;
+  /** The furthest time that a recording has been read to, by its own clock. */
+  #furthestSeconds = Number.NEGATIVE_INFINITY;
+  /** The same when it was connected: what it has up to there it sends again. */
+  #knownToSeconds = Number.NEGATIVE_INFINITY;
 
   constructor({ openedAtMs, lastPtsSeconds, now = Date.now }: LiveClockOptions) {
     this.#openedAtMs = openedAtMs;
@@ -45,20 +50,36 @@ export class LiveClock {
     this.#now = now;
   }
 
-  /** To be told of each new connection: its source may count from anywhere. */
+  /**
+   * To be told of each new connection: its source may count from anywhere, but for a recording, which begins again: what
+   * was read of it is left out, and it goes on in the time that it had.
+   */
   connected({ intervalSeconds = 0, isRecording = false }: ConnectedSource = {}): void {
-    this.#shiftSeconds = null;
+    this.#isRecording = isRecording;
+    this.#knownToSeconds = isRecording ? this.#furthestSeconds : Number.NEGATIVE_INFINITY;
+    if (this.#knownToSeconds === Number.NEGATIVE_INFINITY) this.#shiftSeconds = null;
     this.#greatestLeadSeconds = isRecording ? Number.POSITIVE_INFINITY : GREATEST_LEAD_SECONDS + intervalSeconds;
   }
 
-  /** Time of the frame with these ticks (`null`: it carries none), or `null` for a frame out of order. */
+  /** Time of the frame with these ticks (`null`: it carries none), or `null` for a frame out of order, or read before. */
   timeOf(ticks: number | null): number | null {
     const nowMs = this.#now();
-    const seconds = this.#place(ticks === null ? null : ticks / TICKS_PER_SECOND, nowMs);
+    const sourceSeconds = ticks === null ? null : ticks / TICKS_PER_SECOND;
+    if (this.#isKnown(sourceSeconds)) return null;
+    const seconds = this.#place(sourceSeconds, nowMs);
     if (seconds === null) return null;
+    if (this.#isRecording && sourceSeconds !== null) {
+      this.#furthestSeconds = Math.max(this.#furthestSeconds, sourceSeconds);
+    }
     this.#lastSeconds = seconds;
     this.#lastSeenAtMs = nowMs;
     return seconds;
+  }
+
+  /** A frame without a time cannot be told from one that was read. */
+  #isKnown(sourceSeconds: number | null): boolean {
+    if (this.#knownToSeconds === Number.NEGATIVE_INFINITY) return false;
+    return sourceSeconds === null || sourceSeconds <= this.#knownToSeconds;
   }
 
   #place(sourceSeconds: number | null, nowMs: number): number | null {

@@ -12,6 +12,8 @@ export interface Size {
 const SCALED =
   /^\[Parsed_scale_\d+ @ \w+\] \[verbose\] w:(\d+) h:(\d+) fmt:\S+ (?:\w+:\S+ )*?sar:(\d+)\/(\d+) -> w:(\d+) h:(\d+) /;
 const INPUT = /^\[info\] Input #0, (\S+), from /;
+/** Told before the first segment is asked for. */
+const PLAYLIST = /^\[[^\]]+ @ \w+\] \[verbose\] HLS request for url /;
 const DURATION = /^\[info\] +Duration: ([\d:.]+),/;
 /** Pixels of another shape than this are a broken header. */
 const MAX_PIXEL_ASPECT = 4;
@@ -21,19 +23,22 @@ const TIMELESS_FORMATS: ReadonlySet<string> = new Set(['mpjpeg']);
 
 export class LiveReport {
   readonly #mindsTimes: boolean;
+  readonly #mindsPlaylists: boolean;
   #sourceSize: Size | null = null;
   #frameSize: Size | null = null;
   #timeless = false;
+  #playlist = false;
   #finite = false;
   #settle!: () => void;
-  /** Resolves when either {@link LiveReport.frameSize} or {@link LiveReport.timeless} is known. */
+  /** Resolves when {@link LiveReport.frameSize}, {@link LiveReport.timeless} or {@link LiveReport.playlist} is known. */
   readonly opened = new Promise<void>((resolve) => {
     this.#settle = resolve;
   });
 
-  /** `mindsTimes`: whether a source without times is of no use as it is being read. */
-  constructor({ mindsTimes }: { readonly mindsTimes: boolean }) {
-    this.#mindsTimes = mindsTimes;
+  /** Whether a source without times, or a playlist, is of no use as it is being read. `mindsPlaylists` default false. */
+  constructor(minds: { readonly mindsTimes: boolean; readonly mindsPlaylists?: boolean }) {
+    this.#mindsTimes = minds.mindsTimes;
+    this.#mindsPlaylists = minds.mindsPlaylists ?? false;
   }
 
   /** What the source sends now, as it is to be seen: wide pixels count as several. `null` before the first picture. */
@@ -49,6 +54,11 @@ export class LiveReport {
   /** Whether the source carries no times, and that matters. */
   get timeless(): boolean {
     return this.#timeless;
+  }
+
+  /** Whether the source is a playlist (HLS), and that matters. */
+  get playlist(): boolean {
+    return this.#playlist;
   }
 
   /** Whether the source says how long it is: a recording, not a camera. */
@@ -69,6 +79,10 @@ export class LiveReport {
     const format = INPUT.exec(text)?.[1];
     if (this.#mindsTimes && format?.split(',').some((name) => TIMELESS_FORMATS.has(name))) {
       this.#timeless = true;
+      this.#settle();
+    }
+    if (this.#mindsPlaylists && PLAYLIST.test(text)) {
+      this.#playlist = true;
       this.#settle();
     }
     const duration = DURATION.exec(text)?.[1];

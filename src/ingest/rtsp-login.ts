@@ -23,9 +23,15 @@ export class RtspLogin {
   /** Requests by the number under which the server has them; each one sent has a number of its own. */
   readonly #waiting = new Map<number, Waiting>();
   #sent = 0;
+  #refused = false;
 
   constructor(credentials: Credentials) {
     this.#credentials = credentials;
+  }
+
+  /** Whether the last request that was answered had the credentials and was refused still. */
+  get refused(): boolean {
+    return this.#refused;
   }
 
   /** What goes to the server in place of a message of ffmpeg. */
@@ -41,6 +47,7 @@ export class RtspLogin {
     if (status === null || waiting === undefined) return { pass: message };
     // A provisional answer is followed by another one.
     if (status >= 200) this.#waiting.delete(Number(sequence));
+    this.#refused = status === UNAUTHORIZED && waiting.again;
     if (status === UNAUTHORIZED && !waiting.again) {
       const authorize = answerTo(valuesOf(message, 'www-authenticate').join(', '), this.#credentials);
       if (authorize !== null) {

@@ -12,6 +12,8 @@ import { AppError, toAppError } from '../errors.ts';
 import { ClosingStack } from '../flow/index.ts';
 import type { OpenedAddress } from './address-gate.ts';
 import { type ParsedAddress, refused } from './address-syntax.ts';
+import { statusError } from './definite-error.ts';
+import { notReached } from './http-upstream.ts';
 import { listenOnLoopback } from './listen-on-loopback.ts';
 import { guarded } from './rtsp-guard.ts';
 import { RtspLogin } from './rtsp-login.ts';
@@ -38,6 +40,7 @@ export class SocketRelay implements AsyncDisposable {
   readonly #redirects = new Map<string, OpenedAddress>();
   readonly #owned = new ClosingStack();
   #refusal: AppError | undefined;
+  #problem: AppError | undefined;
   #closed: Promise<void> | null = null;
 
   private constructor(server: Server, options: SocketRelayOptions) {
@@ -68,6 +71,12 @@ export class SocketRelay implements AsyncDisposable {
     return Array.from(this.#redirects.values(), ({ refusal }) => refusal).find((refusal) => refusal !== undefined);
   }
 
+  /** Why the last connection came to nothing, as far as it shows here or behind a redirect. */
+  get problem(): AppError | undefined {
+    if (this.#problem !== undefined) return this.#problem;
+    return Array.from(this.#redirects.values(), ({ problem }) => problem).find((problem) => problem !== undefined);
+  }
+
   /** Passes bytes both ways until one side ends; never rejects. */
   async #serve(client: Socket): Promise<void> {
     const { signal } = this.#closing;
@@ -77,7 +86,11 @@ export class SocketRelay implements AsyncDisposable {
     try {
       upstream = this.#connect();
       const ready = AbortSignal.any([signal, AbortSignal.timeout(this.#options.connectTimeoutMs)]);
-      await once(upstream, this.#options.source.secure ? 'secureConnect' : 'connect', { signal: ready });
+      await once(upstream, this.#options.source.secure ? 'secureConnect' : 'connect', { signal: ready }).catch(
+        (cause) => {
+          throw signal.aborted ? cause : notReached(ready.aborted, cause);
+        },
+      );
       const ended = new AbortController();
       const either = AbortSignal.any([signal, ended.signal]);
       const { requests, answers } = this.#between();
@@ -88,6 +101,7 @@ export class SocketRelay implements AsyncDisposable {
     } catch (thrown) {
       const error = toAppError(thrown);
       if (error.code === 'ADDRESS_REFUSED' || error.code === 'BAD_INPUT') this.#refusal ??= refused(error.message);
+      if (error.code === 'SOURCE_UNREACHABLE') this.#problem = error;
     } finally {
       client.destroy();
       upstream?.destroy();
@@ -114,7 +128,10 @@ export class SocketRelay implements AsyncDisposable {
     const requests = new RtspMessages(async (message) => login.outgoing(message));
     const answers = new RtspMessages(async (message) => {
       const next = login.incoming(message);
-      if ('pass' in next) return guarded(next.pass, guard);
+      if ('pass' in next) {
+        if (login.refused) this.#problem = statusError(401, { loginSent: true });
+        return guarded(next.pass, guard);
+      }
       requests.insert(next.send);
       return null;
     });

@@ -5,10 +5,12 @@ import { AppError } from '../errors.ts';
 import { latestOf } from '../flow/index.ts';
 import { type AddressGate, LiveClock } from '../ingest/index.ts';
 import type { Log } from '../log.ts';
-import { type LiveImage, liveFrames, stallSeconds } from './live-frames.ts';
+import { type LiveImage, liveFrames } from './live-frames.ts';
+import { LivePace } from './live-pace.ts';
 import { LiveProgress } from './progress.ts';
 import { readPast } from './resume.ts';
 import { type ScoringParts, scoreStream } from './score-stream.ts';
+import { addWarnings } from './warnings.ts';
 
 export interface LiveJobParts extends ScoringParts {
   readonly config: Pick<
@@ -62,6 +64,8 @@ export async function runLiveJob(parts: LiveJobParts, run: LiveJobRun): Promise<
   const progress = new LiveProgress(null, past);
   run.began(progress);
 
+  const pace = new LivePace(config, stream.sampling);
+  let missing: readonly StreamWarning[] = [];
   await scoreStream(parts, {
     stream,
     past,
@@ -76,8 +80,13 @@ export async function runLiveJob(parts: LiveJobParts, run: LiveJobRun): Promise<
         fromFirst: delivery === 'EVERY',
         rtspTransport,
         clock: new LiveClock({ openedAtMs: stream.createdAt.getTime(), lastPtsSeconds: past.lastPtsSeconds }),
+        pace,
+        hasPlayed: stream.startedAt !== null,
         limits: config,
         report,
+        warn(warnings) {
+          missing = warnings;
+        },
         log: parts.log.child({ streamId: stream.id }),
         signal: AbortSignal.any([stop, broken]),
       });
@@ -86,10 +95,12 @@ export async function runLiveJob(parts: LiveJobParts, run: LiveJobRun): Promise<
     },
     smoothingSeconds,
     trackMissSeconds,
-    maxGapSeconds: stallSeconds(config, stream.sampling),
+    get maxGapSeconds() {
+      return pace.maxGapSeconds;
+    },
     framesInFlight: Math.min(LIVE_FRAMES_IN_FLIGHT, config.framesInFlight),
     abort: run.abort,
-    warned: run.warned,
+    warned: (warnings) => run.warned(addWarnings(warnings, missing)),
   });
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type AddressGateOptions, createAddressGate } from '../../src/ingest/index.ts';
+import { type AddressGateOptions, createAddressGate, DefiniteError } from '../../src/ingest/index.ts';
 import { codeOf } from './fixtures/media.ts';
 
 const signal = new AbortController().signal;
@@ -245,6 +245,19 @@ describe('the gate by default', () => {
     const local = createAddressGate({ allowedHosts: ['localhost'] });
     await using opened = await local.open('rtmp://localhost/a', { signal });
     expect(opened.inputUrl).toMatch(/^rtmp:\/\/(127\.0\.0\.1|\[::1\]):1935\/a$/);
+  });
+
+  it.each([
+    ['ENOTFOUND', true],
+    ['EAI_AGAIN', false],
+    ['ESERVFAIL', false],
+  ])('takes %s for a clear word of the name service: %s', async (code, isClear) => {
+    const resolve = () => Promise.reject(Object.assign(new Error(code), { code }));
+    const failure = await gate({ resolve })
+      .open('rtsp://media.example/', { signal })
+      .catch((thrown: unknown) => thrown);
+    expect(failure).toMatchObject({ code: 'SOURCE_UNREACHABLE', message: 'The host media.example has no address.' });
+    expect(failure instanceof DefiniteError).toBe(isClear);
   });
 
   it('ends with the signal while a name is looked up', async () => {

@@ -80,6 +80,16 @@ describe('the time of a live stream', () => {
     expect(at(3, null)).toBeCloseTo(3, 9);
   });
 
+  test('leaves out what was read of a recording that begins again, and goes on in its time', () => {
+    const { clock, at } = clockAt();
+    clock.connected({ isRecording: true });
+    expect([at(10, 0), at(10.1, 60), at(10.2, 120)]).toEqual([10, 70, 130]);
+    clock.connected({ isRecording: true });
+    expect([at(300, 0), at(300, null), at(300, 120), at(300, 180)]).toEqual([null, null, null, 190]);
+    clock.connected();
+    expect(at(400, 0)).toBe(400);
+  });
+
   test('always rises, whatever the clocks of source and server do', () => {
     const event = fc.record({
       wallSeconds: fc.double({ min: -100, max: 100, noNaN: true }),

@@ -60,6 +60,18 @@ describe('the report of a live source', () => {
     expect(reportOf("[info] Input #0, mov,mp4,m4a,3gp,3g2,mj2, from 'x':").timeless).toBe(false);
   });
 
+  test.each(['[hls @ 0x5577ad2f7980]', '[in#0 @ 0x5588e5258200]'])(
+    'knows a playlist before its first segment, where it matters: %s',
+    async (who) => {
+      const line = `${who} [verbose] HLS request for url 'http://127.0.0.1:5/a/media.ts', offset 0, playlist 0`;
+      const minding = new LiveReport({ mindsTimes: true, mindsPlaylists: true });
+      minding.line(line);
+      await minding.opened;
+      expect(minding.playlist).toBe(true);
+      expect(reportOf(line).playlist).toBe(false);
+    },
+  );
+
   test('is open with its first picture', async () => {
     const report = reportOf(scaled('640x360', '1/1', '640x360'));
     await report.opened;

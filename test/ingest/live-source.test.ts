@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readFrames } from '../../src/frames/index.ts';
@@ -27,6 +28,8 @@ beforeAll(async () => {
   await folder.ffmpeg(`${pattern('320x180', 25, 1)} ${encode} -f mpegts {first.ts}`);
   await folder.ffmpeg(`${pattern('160x120', 25, 1)} ${encode} -f mpegts {second.ts}`);
   await folder.ffmpeg(`${pattern('320x180', 25, 1)} ${encode} {first.flv}`);
+  const broad = '-vf noise=alls=80:allf=t -b:v 9M -minrate 9M -maxrate 9M -bufsize 2M';
+  await folder.ffmpeg(`${pattern('640x360', 25, 4)} ${encode} ${broad} -f mpegts {broad.ts}`);
   await folder.ffmpeg(`${pattern('320x180', 25, 1)} -frames:v 1 {still.jpg}`);
   await folder.ffmpeg(`-f lavfi -i sine=d=1 -c:a aac -f mpegts {sound.ts}`);
 });
@@ -119,6 +122,33 @@ describe('a live source', () => {
     const [, ...seen] = await read(source, 7);
     const steps = seen.slice(1).map(({ ptsSeconds }, index) => ptsSeconds - seen[index]!.ptsSeconds);
     for (const step of steps) expect(step).toBeCloseTo(0.2, 3);
+  });
+
+  test.each(['udp', 'http'])('of 9 Mbit/s as MPEG-TS over %s is known wherever it is entered', async (scheme) => {
+    const port = await freeUdpPort();
+    const source = [
+      '-nostdin',
+      '-v',
+      'error',
+      '-re',
+      '-stream_loop',
+      '-1',
+      '-i',
+      folder.file('broad.ts'),
+      '-c',
+      'copy',
+    ];
+    const sent = ['-pat_period', '0.5', '-f', 'mpegts', `udp://127.0.0.1:${port}?pkt_size=1316`];
+    await using _camera = new Running('ffmpeg', [...source, ...sent]);
+    await using server = await httpServer((_, response) => {
+      const socket = createSocket('udp4', (packet) => void response.write(packet)).bind(port, '127.0.0.1');
+      response.writeHead(200, { 'content-type': 'video/mp2t' }).once('close', () => socket.close());
+    });
+    const url = scheme === 'udp' ? `udp://127.0.0.1:${port}` : `${server.url}/camera.ts`;
+    for (let joined = 0; joined < 4; joined += 1) {
+      await using live = await open(url, { fromFirst: false });
+      expect(await read(live, 2)).toHaveLength(2);
+    }
   });
 
   test('over HTTP as motion JPEG, which carries no times, takes those of the arrival', async () => {
@@ -223,6 +253,35 @@ describe('a live source', () => {
     expect(texts[1]).toContain('no video');
     expect(texts[3]).toContain('refused the connection');
     expect(texts.join()).not.toMatch(/pa55word|s3cretkey|127\.0\.0\.1:\d/);
+  });
+
+  test.each([
+    ['http', '/Streaming/Channels/401', 'cannot be connected to'],
+    ['rtsp', '/Streaming/Channels/401', 'cannot be connected to'],
+    ['rtsp', '/404', 'cannot be connected to'],
+    ['rtmp', '/live/401', 'refused the connection'],
+  ])('that is off says so, over %s, whatever numbers its address has: %s', async (scheme, path, message) => {
+    const gone = await files();
+    await gone[Symbol.asyncDispose]();
+    await using opened = await openAddress(`${gone.url.replace('http', scheme)}${path}`);
+    await expect(openLiveSource(opened, options())).rejects.toMatchObject({
+      code: 'SOURCE_UNREACHABLE',
+      message: expect.stringContaining(message),
+    });
+  });
+
+  test.each([
+    [301, { location: '/again' }, 'redirects more than 5 times'],
+    [200, { 'content-encoding': 'gzip' }, 'compresses its answer'],
+    [503, {}, 'answers with status 503'],
+    [404, {}, 'nothing at this address'],
+  ] as const)('that answers %i with %o says why it shows nothing', async (status, headers, message) => {
+    await using server = await httpServer((_, response) => response.writeHead(status, headers).end('x'));
+    await using opened = await openAddress(`${server.url}/video`);
+    await expect(openLiveSource(opened, options())).rejects.toMatchObject({
+      code: 'SOURCE_UNREACHABLE',
+      message: expect.stringContaining(message),
+    });
   });
 
   test('that answers and then says nothing is given up after the time to connect', async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { rewritePlaylist } from '../../src/ingest/playlist.ts';
+import { lengthsOf, rewritePlaylist } from '../../src/ingest/playlist.ts';
 
 const relayed = (uri: string): string => `/relay/${encodeURIComponent(uri)}`;
 
@@ -99,6 +99,15 @@ describe('a playlist', () => {
       { numRuns: 5000 },
     );
   });
+});
+
+it.each([
+  ['#EXTM3U\n#EXT-X-TARGETDURATION:12\n#EXTINF:12,\na.ts\n', { targetSeconds: 12, hasEnded: false }],
+  ['#EXTM3U\n#EXT-X-TARGETDURATION:6.5\r\n#EXTINF:6,\na.ts\n#EXT-X-ENDLIST', { targetSeconds: 6, hasEnded: true }],
+  ['#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\na.m3u8\n', { targetSeconds: 0, hasEnded: false }],
+  ['#EXTM3U\n# The #EXT-X-ENDLIST is still to come.\na.ts\n', { targetSeconds: 0, hasEnded: false }],
+])('the lengths that a playlist tells: %j', (text, lengths) => {
+  expect(lengthsOf(rewritePlaylist(text, relayed))).toEqual(lengths);
 });
 
 /** Key and value pairs as ffmpeg reads them: quotes with escapes, values without quotes, spaces anywhere between. */

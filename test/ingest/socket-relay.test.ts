@@ -9,7 +9,13 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { scriptLaunch } from '../../src/flow/index.ts';
 import { readFrames } from '../../src/frames/index.ts';
-import { createAddressGate, LiveClock, type LiveSourceOptions, openLiveSource } from '../../src/ingest/index.ts';
+import {
+  createAddressGate,
+  DefiniteError,
+  LiveClock,
+  type LiveSourceOptions,
+  openLiveSource,
+} from '../../src/ingest/index.ts';
 import { type MediaFolder, mediaFolder } from './fixtures/media.ts';
 
 const run = promisify(execFile);
@@ -265,6 +271,14 @@ describe('TLS', () => {
     expect(names).toEqual(['media.example']);
   });
 
+  it.each(['https', 'rtsps', 'rtmps'])('of %s without a trusted certificate is told for what it is', async (scheme) => {
+    await using opened = await gate.open(`${scheme}://127.0.0.1:${tls.port}/a/b`, { signal });
+    await expect(openLiveSource(opened, liveOptions())).rejects.toMatchObject({
+      code: 'SOURCE_UNREACHABLE',
+      message: expect.stringContaining('no certificate that is trusted'),
+    });
+  });
+
   it.each([
     ['https', 'media.example', false],
     ['rtmps', 'media.example', false],
@@ -274,6 +288,25 @@ describe('TLS', () => {
     ['https', '127.0.0.1', true],
   ])('of %s sends nothing to %s without its own trusted certificate', async (scheme, host, trusted) => {
     expect(await read(`${scheme}://${host}:${tls.port}/a/b`, trusted)).toBe('nothing');
+  });
+});
+
+describe('a login that an RTSP server refuses', () => {
+  const demanding = rtspServer((line) =>
+    line.startsWith('OPTIONS')
+      ? 'RTSP/1.0 200 OK\r\n\r\n'
+      : 'RTSP/1.0 401 Unauthorized\r\nWWW-Authenticate: Basic realm="camera"\r\n\r\n',
+  );
+
+  it.each([
+    ['is a clear word, after few of which the camera is left alone', 'user:wrong@', true],
+    ['is none where no password was given', '', false],
+  ])('%s', async (_, login, isDefinite) => {
+    await using server = await listening(demanding);
+    await using opened = await gate.open(`rtsp://${login}127.0.0.1:${server.port}/live`, { signal });
+    const failure = await openLiveSource(opened, liveOptions()).catch((thrown: unknown) => thrown);
+    expect(failure).toMatchObject({ code: 'SOURCE_UNREACHABLE', message: expect.stringContaining('credentials') });
+    expect(failure instanceof DefiniteError && failure.maxCalls === 3).toBe(isDefinite);
   });
 });
 

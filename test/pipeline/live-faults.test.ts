@@ -1,7 +1,9 @@
 /** Live streams over networks and databases that are slow or fail on demand; sources, ffmpeg and SQLite are real. */
+import { readFile } from 'node:fs/promises';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Config } from '../../src/config.ts';
+import type { CropReading, FoundFace } from '../../src/domain.ts';
 import { AppError } from '../../src/errors.ts';
 import { Places } from '../../src/flow/index.ts';
 import { LiveStreams } from '../../src/pipeline/live-streams.ts';
@@ -10,6 +12,7 @@ import type { LiveInput } from '../../src/pipeline/types.ts';
 import { createHub, type Hub } from '../../src/publish/index.ts';
 import type { Store } from '../../src/store/index.ts';
 import { httpServer, motionJpeg, smallPhotograph } from '../faults/fixtures/sources.ts';
+import { type MediaFolder, mediaFolder } from '../ingest/fixtures/media.ts';
 import { type TestStore, testStore } from '../store/support.ts';
 import { loopbackGate } from '../support/loopback-gate.ts';
 import { allFrames, testConfig } from './support.ts';
@@ -33,7 +36,7 @@ afterAll(async () => {
 
 interface Fakes {
   readonly store?: Partial<Store>;
-  readonly findFaces?: () => Promise<[]>;
+  readonly findFaces?: () => Promise<readonly FoundFace[]>;
 }
 
 interface Opened {
@@ -60,7 +63,7 @@ function openStreams(fakes: Fakes): Opened {
     vision: {
       facts: { newTrackScore: 0.5 },
       findFaces: fakes.findFaces ?? (async () => []),
-      readFaces: async () => [],
+      readFaces: async (_key, crops) => crops.map(() => READING),
     },
     gate: loopbackGate(),
     places: new Places(10, () => new Error('full')),
@@ -72,6 +75,28 @@ function openStreams(fakes: Fakes): Opened {
 const slowly = async (): Promise<[]> => {
   await new Promise((resolve) => setTimeout(resolve, SEARCH_MS));
   return [];
+};
+
+const READING: CropReading = {
+  faceness: 1,
+  affect: { valence: 0, arousal: 0 },
+  uncertainty: 0.1,
+  expressions: [1, 0, 0, 0, 0, 0, 0, 0],
+};
+
+/** One face, which stays where it is. */
+const oneFace = async (): Promise<readonly FoundFace[]> => {
+  const point = { x: 0.5, y: 0.5 };
+  const landmarks = {
+    rightEye: point,
+    leftEye: point,
+    noseTip: point,
+    mouthCentre: point,
+    rightEar: null,
+    leftEar: null,
+  };
+  const face = { box: { x: 0.4, y: 0.4, width: 0.2, height: 0.2 }, landmarks, score: 0.9 };
+  return [{ face, crop: new Uint8Array(3) }];
 };
 
 /** Opens a stream and waits until so many of its frames are stored. */
@@ -95,6 +120,43 @@ describe('a live stream over a machine that is too slow for it', () => {
     const { frames } = await play({ findFaces: slowly }, { delivery: 'EVERY' }, 12);
     expect(frames.map(({ sequence }) => sequence)).toEqual([...frames.keys()]);
     expect(frames.every(({ skippedBefore }) => skippedBefore === 0)).toBe(true);
+  });
+});
+
+describe('a recording as a live stream', () => {
+  let media: MediaFolder;
+  beforeAll(async () => {
+    media = await mediaFolder();
+    const x264 = '-c:v libx264 -preset ultrafast -pix_fmt yuv420p -movflags +faststart';
+    await media.ffmpeg(`-f lavfi -i testsrc2=s=64x48:r=1/60:d=600 ${x264} {slow.mp4}`);
+  });
+  afterAll(() => media[Symbol.asyncDispose]());
+
+  async function playFile(bytes: Buffer) {
+    await using server = await httpServer((_, response) => void response.end(bytes));
+    const { streams, open, hub, store } = openStreams({ findFaces: oneFace });
+    await using _open = open;
+    const { id } = await streams.open({ url: `${server.url}/slow.mp4`, framesPerSecond: 5, delivery: 'EVERY' });
+    for await (const _ of hub.statuses(id)) {
+      // Until it ends.
+    }
+    return { stream: (await store.stream(id))!, frames: await allFrames(store, id) };
+  }
+
+  it('keeps a face its track from one frame to the next, however far apart they are', async () => {
+    const { stream, frames } = await playFile(await readFile(media.file('slow.mp4')));
+    expect(stream).toMatchObject({ status: 'COMPLETED', warnings: [] });
+    expect(frames.map(({ faces }) => faces.map(({ trackNumber }) => trackNumber))).toEqual(
+      Array.from({ length: 10 }, () => [1]),
+    );
+  });
+
+  it('that is cut off is COMPLETED with a warning, and no frame of it is stored twice', async () => {
+    const whole = await readFile(media.file('slow.mp4'));
+    const { stream, frames } = await playFile(whole.subarray(0, Math.floor(whole.length * 0.7)));
+    expect(stream).toMatchObject({ status: 'COMPLETED', error: null, warnings: [{ code: 'MEDIA_DAMAGED', count: 1 }] });
+    expect(frames.length).toBeGreaterThan(2);
+    expect(frames.length).toBeLessThan(10);
   });
 });
 
