@@ -10,7 +10,7 @@ export interface TrackerOptions {
   /**
    * Frames that lie further apart than this were interrupted: what happened in between nobody saw, and tracks are not kept
    * over it for longer than `maxMissSeconds`. Default no limit, as in a file, where frames that are far apart were asked
-   * for so. Seconds, above 0.
+   * for so. Seconds, above 0; asked anew at each frame, since a source may turn out to be slower.
    */
   readonly maxGapSeconds?: number;
   /**
