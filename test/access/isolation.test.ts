@@ -167,7 +167,15 @@ async function furnish(key: TestKey): Promise<Belongings> {
     await server.store.createStream(streamRecord(id, ended));
     await server.store.appendFrames(Array.from({ length: 5 }, (_, sequence) => frame(id, sequence)));
   }
-  const picture = { createdAt: CREATED_AT, name: null, width: 8, height: 8, faces: [face(1)], latencyMs: 1, analysis: null };
+  const picture = {
+    createdAt: CREATED_AT,
+    name: null,
+    width: 8,
+    height: 8,
+    faces: [face(1)],
+    latencyMs: 1,
+    analysis: null,
+  };
   await server.store.saveImage({ id: image, ownerKeyId: key.id, ...picture });
   const client = server.as(key);
   const opened = await client.post('mutation { openPush(input: {}) { id } }');
