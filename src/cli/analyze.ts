@@ -1,7 +1,7 @@
 /** `circumplex analyze`: files in, rows out, one file after the other, whatever becomes of each. */
 import type { Writable } from 'node:stream';
 import type { Config } from '../config.ts';
-import type { FileAnalysisOptions } from '../pipeline/index.ts';
+import { type FileAnalysisOptions, ffmpegVersion } from '../pipeline/index.ts';
 import type { AnalyzeArguments } from './arguments.ts';
 import { filesOf, type NamedFiles } from './files-of.ts';
 import { folderOutput } from './folder-output.ts';
@@ -39,7 +39,9 @@ export async function runAnalyze(command: AnalyzeArguments, parts: AnalyzeParts)
   await using vision = await parts.openVision(signal);
   const maker = makerOf({ config, vision }, version);
   const failures = tellFolders(named, stderr);
-  return failures + (await write({ format, options: { config, vision, sampling, signal }, maker, stderr, failures }));
+  const options = { config, vision, sampling, signal };
+  const run = { format, options, maker, ffmpegVersion: await ffmpegVersion(), stderr, failures };
+  return failures + (await write(run));
 }
 
 /** What was not found or left out in folders; how many of them failed. */

@@ -84,7 +84,7 @@ async function writeOne(ready: ReadyFile<PlannedOutput>, run: Run): Promise<bool
   }
   await using rows = file;
   await rows.write(writer.heading);
-  const report = await pourRows(ready, { write: (text) => rows.write(text), writer, stderr, options });
+  const report = await pourRows(ready, { write: (text) => rows.write(text), writer, run });
   if (report.error !== null) return false;
   // Ctrl-C in a terminal ends ffmpeg too, and its end may be heard of before ours.
   options.signal.throwIfAborted();

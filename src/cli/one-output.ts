@@ -71,16 +71,12 @@ async function write(inputs: readonly InputFile[], { place, stdout, run }: Writi
   }
 }
 
-async function pourAll(
-  inputs: readonly InputFile[],
-  output: TextOutput,
-  { format, options, stderr }: Run,
-): Promise<readonly InputReport[]> {
-  const writer = createRowWriter(format);
+async function pourAll(inputs: readonly InputFile[], output: TextOutput, run: Run): Promise<readonly InputReport[]> {
+  const writer = createRowWriter(run.format);
   await output.write(writer.heading);
   const reports: InputReport[] = [];
-  for await (const ready of readyFiles(inputs, options)) {
-    reports.push(await pourRows(ready, { write: (text) => output.write(text), writer, stderr, options }));
+  for await (const ready of readyFiles(inputs, run.options)) {
+    reports.push(await pourRows(ready, { write: (text) => output.write(text), writer, run }));
   }
   return reports;
 }

@@ -8,6 +8,8 @@ export interface Run {
   readonly format: OutputFormat;
   readonly options: FileAnalysisOptions;
   readonly maker: Maker;
+  /** Of what reads the videos; `null` where it does not say. */
+  readonly ffmpegVersion: string | null;
   readonly stderr: ErrorTerminal;
   /** What has been told as failed before: folders that cannot be read or hold nothing. */
   readonly failures: number;

@@ -4,10 +4,10 @@ import { AppError, toAppError } from '../errors.ts';
 import { orderedMap } from '../flow/index.ts';
 import { analyzeFile, type FileAnalysis, type FileAnalysisOptions } from '../pipeline/index.ts';
 import type { RowWriter } from '../rows/index.ts';
-import { ffmpegVersion } from './ffmpeg-version.ts';
 import type { InputFile } from './files-of.ts';
 import { type ErrorTerminal, showProgress } from './progress-bar.ts';
-import { type InputIdentity, type InputKind, type InputReport, identityOf, shapingSettings } from './provenance.ts';
+import { type InputIdentity, type InputReport, identityOf, shapingSettings } from './provenance.ts';
+import type { Run } from './run.ts';
 
 /** Pictures that are scored side by side; videos come one after the other, each with all workers to itself. */
 const FILES_IN_FLIGHT = 4;
@@ -53,18 +53,15 @@ async function prepare<T extends InputFile>(input: T, options: FileAnalysisOptio
 export interface Pouring {
   readonly write: (text: string) => Promise<void>;
   readonly writer: RowWriter;
-  readonly stderr: ErrorTerminal;
-  readonly options: FileAnalysisOptions;
+  readonly run: Pick<Run, 'options' | 'stderr' | 'ffmpegVersion'>;
 }
 
 /**
  * Writes the rows of a file; what ended it early is told on standard error and in the report. Errors: those of `write`
  * alone, and ABORTED, after which the rows are not all.
  */
-export async function pourRows(
-  ready: ReadyFile<InputFile>,
-  { write, writer, stderr, options }: Pouring,
-): Promise<InputReport> {
+export async function pourRows(ready: ReadyFile<InputFile>, { write, writer, run }: Pouring): Promise<InputReport> {
+  const { stderr, options } = run;
   const { signal } = options;
   signal.throwIfAborted();
   const file = ready.input.path;
@@ -81,19 +78,13 @@ export async function pourRows(
     file,
     sizeBytes: ready.identity?.sizeBytes ?? null,
     modifiedAt: ready.identity?.modifiedAt ?? null,
-    ...(await factsOf(kind, options)),
+    kind,
+    settings: kind === null ? null : shapingSettings(kind, options.config, options.sampling),
+    ffmpegVersion: kind === 'video' ? run.ffmpegVersion : null,
     ...counts,
     warnings: ready.kind === 'video' ? ready.analysis.warnings() : [],
     error: error === null ? null : { code: error.code, message: error.message },
   };
-}
-
-async function factsOf(
-  kind: InputKind | null,
-  { config, sampling }: FileAnalysisOptions,
-): Promise<Pick<InputReport, 'kind' | 'settings' | 'ffmpegVersion'>> {
-  const settings = kind === null ? null : shapingSettings(kind, config, sampling);
-  return { kind, settings, ffmpegVersion: kind === 'video' ? await ffmpegVersion() : null };
 }
 
 export function complaint(file: string, { code, message }: AppError): string {

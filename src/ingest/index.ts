@@ -1,5 +1,5 @@
 export type { AddressGate, AddressKind, CheckedAddress, OpenedAddress } from './address-gate.ts';
-export { checkFfmpeg } from './check-ffmpeg.ts';
+export { checkFfmpeg, ffmpegVersion } from './check-ffmpeg.ts';
 export { type AddressGateOptions, createAddressGate } from './create-address-gate.ts';
 export { type Decoder, type DecoderOptions, openDecoder } from './decoder.ts';
 export { DefiniteError } from './definite-error.ts';

@@ -1,4 +1,5 @@
 export { angleDegrees, intensity, quadrant } from '../estimates/index.ts';
+export { ffmpegVersion } from '../ingest/index.ts';
 export { analyzeFile, type FileAnalysis, type FileAnalysisOptions } from './analyze-file.ts';
 export { createPipeline, type PipelineParts } from './create-pipeline.ts';
 export { LIVE_FRAMES_IN_FLIGHT } from './live-job.ts';
