@@ -20,6 +20,7 @@ export default defineConfig({
     // Against what hangs, not against what is slow: a busy machine must not fail a test.
     testTimeout: 180_000,
     hookTimeout: 180_000,
+    expect: { poll: { timeout: 60_000 } },
     reporters: process.env.VITEST_JSON === undefined ? ['default'] : ['default', 'json'],
     ...(process.env.VITEST_JSON === undefined ? {} : { outputFile: { json: process.env.VITEST_JSON } }),
   },

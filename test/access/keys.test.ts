@@ -250,11 +250,10 @@ describe('a key that is revoked', () => {
 
     await server.store.revokeKey(doomed.id, new Date());
     await expect(
-      sockets[0]?.results.next().then(async ({ done }) => done === false && sockets[0]?.results.next()),
-    ).rejects.toMatchObject({
-      code: 4403,
-      reason: 'The key has been revoked.',
-    });
+      (async () => {
+        for await (const _ of sockets[0]!.results);
+      })(),
+    ).rejects.toMatchObject({ code: 4403, reason: 'The key has been revoked.' });
     let last: unknown;
     for await (const data of told) last = data;
     expect(last).toMatchObject({ errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] });

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { crop, makeTestModel, openPool, picture, type TestModel } from './fixtures/open-pool.ts';
+import { crop, keepBusy, makeTestModel, openPool, picture, SOON, type TestModel } from './fixtures/open-pool.ts';
 import { ORDERS } from './fixtures/orders.ts';
+
+/** What a start that was ended waits for its thread. */
+const LOADS_MS = 5000;
 
 let model: TestModel;
 beforeAll(async () => {
@@ -17,11 +20,12 @@ function threads(): number {
 describe('closing', () => {
   it('lets work in flight finish, and turns away what waits', async () => {
     const pool = await openPool(model);
-    const inFlight = pool.findFaces('stream', picture(5, ORDERS.dawdle));
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    const inFlight = await keepBusy(pool, model);
     const waits = [pool.findFaces('stream', picture(6)), pool.readFaces('stream', [crop(1)])];
-    const settled = Promise.allSettled([inFlight, ...waits]);
-    await pool[Symbol.asyncDispose]();
+    const settled = Promise.allSettled([inFlight.done, ...waits]);
+    const closed = pool[Symbol.asyncDispose]();
+    await inFlight.letGo();
+    await closed;
     const [first, ...others] = await settled;
     expect(first!.status).toBe('fulfilled');
     for (const other of others) expect(other).toMatchObject({ status: 'rejected', reason: { code: 'ABORTED' } });
@@ -31,7 +35,7 @@ describe('closing', () => {
     const pool = await openPool(model, { closeTimeoutMs: 100 });
     const hanging = pool.findFaces('stream', picture(5, ORDERS.hang));
     hanging.catch(() => undefined);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await vi.waitFor(() => expect(pool.statistics().workersBusy).toBe(1), SOON);
     await pool[Symbol.asyncDispose]();
     await expect(hanging).rejects.toMatchObject({ code: 'ABORTED' });
   });
@@ -64,10 +68,10 @@ describe('closing', () => {
     const pool = await openPool(model);
     const call = pool.readFaces('stream', [crop(1, ORDERS.die)]);
     call.catch(() => undefined);
-    await vi.waitFor(() => expect(pool.statistics().retries).toBe(1));
+    await vi.waitFor(() => expect(pool.statistics().retries).toBe(1), SOON);
     await pool[Symbol.asyncDispose]();
     await expect(call).rejects.toMatchObject({ code: 'ABORTED' });
-    await vi.waitFor(() => expect(threads()).toBe(before));
+    await vi.waitFor(() => expect(threads()).toBe(before), SOON);
   });
 
   it('before the start has finished is what its signal does', async () => {
@@ -77,13 +81,14 @@ describe('closing', () => {
     setTimeout(() => controller.abort(), 30);
     await expect(starting).rejects.toMatchObject({ code: 'ABORTED' });
     await expect(openPool(model, { signal: controller.signal })).rejects.toMatchObject({ code: 'ABORTED' });
-    await vi.waitFor(() => expect(threads()).toBe(before));
+    await vi.waitFor(() => expect(threads()).toBe(before), SOON);
   });
 
   it('at any moment of the start leaves the process unharmed', async () => {
     for (let afterMs = 0; afterMs <= 400; afterMs += 40) {
       const before = threads();
       const controller = new AbortController();
+      const beganAtMs = performance.now();
       const starting = openPool(model, { workers: 2, signal: controller.signal });
       const timer = setTimeout(() => controller.abort(), afterMs);
       await starting.then(
@@ -91,7 +96,9 @@ describe('closing', () => {
         (thrown) => expect(thrown).toMatchObject({ code: 'ABORTED' }),
       );
       clearTimeout(timer);
-      expect(threads()).toBe(before);
+      // A start that was ended waits for its thread, but not for longer than a busy machine may need to load it.
+      if (performance.now() - beganAtMs < LOADS_MS) expect(threads()).toBe(before);
+      else await vi.waitFor(() => expect(threads()).toBe(before), SOON);
     }
   });
 });

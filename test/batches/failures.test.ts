@@ -2,7 +2,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, test, vi } from 'vitest';
 import { writeTinyModel } from '../model/fixtures/tiny-model.ts';
-import { crop, makeTestModel, openPool, picture, redOf, type TestModel } from './fixtures/open-pool.ts';
+import { crop, makeTestModel, openPool, picture, redOf, SOON, type TestModel } from './fixtures/open-pool.ts';
 import { ORDERS } from './fixtures/orders.ts';
 
 let model: TestModel;
@@ -31,7 +31,7 @@ describe('a worker that dies', () => {
     expect(up()).toEqual([1, 1]);
     await writeFile(join(model.folder, 'alive'), '');
     const call = pool.findFaces('stream', picture(1, ORDERS.dieOnce));
-    await vi.waitFor(() => expect(up()).toEqual([0, 0]), { interval: 1, timeout: 20_000 });
+    await vi.waitFor(() => expect(up()).toEqual([0, 0]), SOON);
     await call;
     expect(up()).toEqual([1, 1]);
   });
@@ -69,7 +69,8 @@ describe('a worker that dies', () => {
   });
 
   it('by hanging is ended after the time of a job', async () => {
-    await using pool = await openPool(model, { jobTimeoutMs: 200 });
+    // Long enough that an ordinary picture, which comes after, is done by then on a busy machine.
+    await using pool = await openPool(model, { jobTimeoutMs: 1500 });
     await expect(pool.findFaces('stream', picture(1, ORDERS.hang))).rejects.toMatchObject({ code: 'WORKER_FAILED' });
     await expect(pool.findFaces('stream', picture(2))).resolves.toHaveLength(1);
   });
@@ -125,8 +126,6 @@ describe('a start that cannot succeed', () => {
     await expect(pool.readFaces('stream', [crop(1, ORDERS.die)])).rejects.toMatchObject({ code: 'ENGINE_UNAVAILABLE' });
     expect(pool.statistics().workersUp).toBe(0);
     await writeTinyModel(moved.folder);
-    await vi.waitFor(async () => expect(await pool.readFaces('stream', [crop(2)])).toHaveLength(1), {
-      timeout: 20_000,
-    });
+    await vi.waitFor(async () => expect(await pool.readFaces('stream', [crop(2)])).toHaveLength(1), SOON);
   });
 });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, test, vi } from 'vitest';
 import type { PoolStatistics, VisionPool } from '../../src/batches/index.ts';
-import { crop, makeTestModel, openPool, picture, redOf, type TestModel } from './fixtures/open-pool.ts';
+import { crop, keepBusy, makeTestModel, openPool, picture, redOf, SOON, type TestModel } from './fixtures/open-pool.ts';
 import { ORDERS } from './fixtures/orders.ts';
 
 let model: TestModel;
@@ -95,11 +95,13 @@ describe('batches', () => {
 
   it('grow while the workers are busy', async () => {
     const { batchSizes } = await countsOf(pool, async () => {
-      const calls: Promise<unknown>[] = [pool.findFaces('picture', picture(1, ORDERS.dawdle))];
+      const busy = await keepBusy(pool, model);
+      const calls: Promise<unknown>[] = [busy.done];
       for (let red = 0; red < 8; red += 1) {
         calls.push(pool.readFaces(`stream ${red}`, [crop(red)]));
         await new Promise((resolve) => setImmediate(resolve));
       }
+      await busy.letGo();
       await Promise.all(calls);
     });
     expect(batchSizes).toEqual([0, 0, 0, 2]);
@@ -172,8 +174,7 @@ describe('bounds', () => {
 describe('leaving', () => {
   it('takes what waits out of the queue at once', async () => {
     const before = pool.statistics();
-    const busy = pool.findFaces('picture', picture(1, ORDERS.dawdle));
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    const busy = await keepBusy(pool, model);
     const controller = new AbortController();
     const left = pool.readFaces('stream', [crop(1), crop(2)], controller.signal);
     const leftToo = pool.findFaces('stream', picture(2), controller.signal);
@@ -183,8 +184,9 @@ describe('leaving', () => {
     expect(pool.statistics()).toMatchObject({ find: { queued: 0 }, read: { queued: 1 } });
     await expect(left).rejects.toMatchObject({ code: 'ABORTED' });
     await expect(leftToo).rejects.toMatchObject({ code: 'ABORTED' });
+    await busy.letGo();
     expect(redOf((await stays)[0]!)).toBe(3);
-    await busy;
+    await busy.done;
     expect(pool.statistics()).toMatchObject({
       facesRead: before.facesRead + 1,
       picturesSearched: before.picturesSearched + 1,
@@ -194,15 +196,15 @@ describe('leaving', () => {
 
   it('leaves nothing of a call behind that was still waiting for room', async () => {
     await using own = await openPool(model, { maxReadsQueuedPerKey: 4 });
-    const busy = own.findFaces('picture', picture(1, ORDERS.dawdle));
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    const busy = await keepBusy(own, model);
     const controller = new AbortController();
     const crops = Array.from({ length: 12 }, (_, red) => crop(red));
     const left = own.readFaces('stream', crops, controller.signal);
-    await vi.waitFor(() => expect(own.statistics().read).toMatchObject({ queued: 4, waiting: 1 }), { interval: 1 });
+    await vi.waitFor(() => expect(own.statistics().read).toMatchObject({ queued: 4, waiting: 1 }), SOON);
     controller.abort();
     await expect(left).rejects.toMatchObject({ code: 'ABORTED' });
-    await busy;
+    await busy.letGo();
+    await busy.done;
     expect(own.statistics()).toMatchObject({ read: { queued: 0, waiting: 0 }, facesRead: 0 });
     expect(own.statistics().batchSizes).toEqual([0, 0, 0, 0]);
   });
@@ -210,10 +212,10 @@ describe('leaving', () => {
   it('drops the result of what is in flight, and keeps the worker', async () => {
     const counts = await countsOf(pool, async () => {
       const controller = new AbortController();
-      const left = pool.findFaces('stream', picture(1, ORDERS.dawdle), controller.signal);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      const left = await keepBusy(pool, model, controller.signal);
       controller.abort();
-      await expect(left).rejects.toMatchObject({ code: 'ABORTED' });
+      await expect(left.done).rejects.toMatchObject({ code: 'ABORTED' });
+      await left.letGo();
       await expect(pool.findFaces('stream', picture(2))).resolves.toHaveLength(1);
     });
     expect(counts).toMatchObject({ dropped: 1, restarts: 0 });

@@ -89,18 +89,20 @@ test('large pictures and crops in turn keep the memory where it is', async () =>
 });
 
 describe('workers of the program whose jobs take too long', () => {
+  const FACES = 128;
+
   it('are given up and replaced without harm to the process', async () => {
     await using hasty = await createVisionPool({
       workers: 1,
-      maxBatch: 64,
+      maxBatch: FACES,
       maxWaitMs: 4,
-      // In the middle of a run: reading 64 faces takes some 100 ms.
-      jobTimeoutMs: 20,
+      // In the middle of a run: reading them takes some 250 ms, and on no machine less than a tenth of that.
+      jobTimeoutMs: 10,
       restartDelayMs: 5,
       workerSetup: { detector: 'models/detector', model: 'models/affect', engine: 'onnxruntime', provider: 'cpu' },
     });
     const { cropSizePixels } = hasty.facts;
-    const crops = Array.from({ length: 64 }, () => new Uint8Array(cropSizePixels ** 2 * 3).fill(99));
+    const crops = Array.from({ length: FACES }, () => new Uint8Array(cropSizePixels ** 2 * 3).fill(99));
     for (let call = 0; call < 2; call += 1) {
       await expect(hasty.readFaces('a', crops)).rejects.toMatchObject({ code: 'WORKER_FAILED' });
     }

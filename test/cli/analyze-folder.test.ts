@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { COLUMNS } from '../../src/rows/index.ts';
 import { makeVideo, photograph, temporaryFolder } from '../pipeline/support.ts';
+import { pathOfSlowFfmpeg } from '../support/slow-ffmpeg.ts';
 import { LAUNCHER, processesNaming, run, start, until } from './support.ts';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -172,15 +173,16 @@ describe('circumplex analyze --resume', () => {
     const argv = ['analyze', root, '--recursive', '--output-dir'];
     const part = join(out, 'b.mp4.csv.part');
     const hasRows = async () => (await readFile(part, 'utf8')).split('\n').length > 20;
+    const slow = { PATH: await pathOfSlowFfmpeg(folder.path) };
 
-    const interrupted = start([...argv, out]);
+    const interrupted = start([...argv, out], slow);
     await until(hasRows);
     interrupted.child.kill('SIGINT');
     expect(await interrupted.exited).toEqual({ code: 130, signal: null });
     expect(Object.keys(await contents(out))).toEqual(['a.jpg.csv', 'a.jpg.csv.json']);
     expect(await processesNaming(video)).toEqual([]);
 
-    const killed = start([...argv, out, '--resume']);
+    const killed = start([...argv, out, '--resume'], slow);
     await until(hasRows);
     killed.child.kill('SIGKILL');
     expect(await killed.exited).toEqual({ code: null, signal: 'SIGKILL' });

@@ -24,7 +24,7 @@ beforeAll(async () => {
   longVideo = await makeVideo(join(folder.path, 'long.mp4'), { frames: 3000 });
   notes = join(folder.path, 'notes.txt');
   await writeFile(notes, 'neither a picture nor a video\n'.repeat(50));
-}, 60_000);
+});
 
 afterAll(async () => {
   await folder[Symbol.asyncDispose]();

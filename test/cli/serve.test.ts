@@ -59,7 +59,7 @@ describe('circumplex serve', () => {
     expect(await processesNaming(dataDir)).not.toEqual([]);
     npm.kill('SIGTERM');
     await exited;
-    await expect.poll(() => processesNaming(dataDir), { timeout: 10_000 }).toEqual([]);
+    await expect.poll(() => processesNaming(dataDir)).toEqual([]);
   });
 
   it('takes two signals at once for one, as Ctrl-C under npm sends them', async () => {

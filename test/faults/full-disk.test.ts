@@ -25,7 +25,7 @@ test.runIf(disk !== null)(
     await observer.more(4);
 
     await disk!.fill();
-    await expect.poll(() => server.log, { timeout: 15_000 }).toContain('interrupted by a fault of the server');
+    await expect.poll(() => server.log).toContain('interrupted by a fault of the server');
     const framesWhenFull = observer.frames.length;
     expect((await server.request('/healthz')).status).toBe(200);
     expect((await server.request('/readyz')).status).toBe(503);
@@ -44,7 +44,7 @@ test.runIf(disk !== null)(
     await observer.more(4);
     expect(faultsOf(observer.frames)).toEqual([]);
     expect(observer.names).not.toContain('FAILED');
-    await expect.poll(async () => (await server.request('/readyz')).status, { timeout: 15_000 }).toBe(200);
+    await expect.poll(async () => (await server.request('/readyz')).status).toBe(200);
     server.kill('SIGTERM');
     expect(await server.exited).toEqual({ code: 0, signal: null });
   },

@@ -29,7 +29,7 @@ test(
     // Nobody reads for the servers that were killed: a reader ends with the first frame that nobody takes.
     const readers = async (): Promise<string[]> =>
       (await processesNaming(source.url)).filter((words) => words.includes(`-i ${source.url}`));
-    await expect.poll(readers, { timeout: 15_000 }).toEqual([]);
+    await expect.poll(readers).toEqual([]);
   },
-  60_000 + ROUNDS * 20_000,
+  180_000 + ROUNDS * 60_000,
 );

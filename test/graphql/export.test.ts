@@ -84,13 +84,15 @@ async function stalledReader(url: URL): Promise<IncomingMessage> {
   return answer;
 }
 
-/** Resolves once a figure has stayed the same for a while. */
+/** Resolves once a figure has stayed the same for many looks: one look says nothing after a moment without any work. */
 async function settled(figure: () => number): Promise<number> {
-  for (let seen = -1; ; ) {
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    if (figure() === seen) return seen;
+  let seen = -1;
+  for (let steady = 0; steady < 10; ) {
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    steady = figure() === seen ? steady + 1 : 0;
     seen = figure();
   }
+  return seen;
 }
 
 describe('GET /streams/ID/export', () => {

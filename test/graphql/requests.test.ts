@@ -360,10 +360,7 @@ describe('uploads', () => {
         sending.write(Buffer.alloc(200_000), () => setTimeout(() => sending.destroy(new Error('gone')), 50));
       });
     }
-    for (let tries = 0; tries < 100 && (await server.uploadedFiles()).length > 0; tries++) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    expect(await server.uploadedFiles()).toEqual([]);
+    await expect.poll(() => server.uploadedFiles()).toEqual([]);
     expect((await server.query('{ engine { name } }')).data).toEqual({ engine: { name: 'onnxruntime' } });
   });
 

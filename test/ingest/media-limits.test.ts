@@ -1,11 +1,13 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { platform } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readFrames } from '../../src/frames/index.ts';
-import { probeMedia } from '../../src/ingest/index.ts';
+import { openDecoder, probeMedia } from '../../src/ingest/index.ts';
 import { limitHit, type MediaLimits, UNLIMITED } from '../../src/ingest/media-limits.ts';
 import { MediaProcess } from '../../src/ingest/media-process.ts';
-import { decode, type MediaFolder, mediaFolder, open, pattern } from './fixtures/media.ts';
+import { decode, EVERY_FRAME, type MediaFolder, mediaFolder, open, pattern } from './fixtures/media.ts';
 
 const GIBIBYTE = 1024 ** 3;
 /** Not enough for ffmpeg's own libraries. */
@@ -18,11 +20,23 @@ beforeAll(async () => {
   const encode = '-c:v libx264 -preset ultrafast -pix_fmt yuv420p';
   await folder.ffmpeg(`${pattern('160x90', 25, 1)} ${encode} {short.mp4}`);
   await folder.ffmpeg(`${pattern('640x360', 25, 4)} ${encode} {part.ts}`);
-  const part = await readFile(folder.file('part.ts'));
-  // 200 s of video, which take ffmpeg some 10 s.
-  await writeFile(folder.file('long.ts'), Buffer.concat(Array.from({ length: 50 }, () => part)));
 });
 afterAll(() => folder[Symbol.asyncDispose]());
+
+/** A pipe by name that gives a file again and again, as a video without an end: no machine is done with it in time. */
+async function endless(path: string, name: string): Promise<AsyncDisposable & { readonly path: string }> {
+  const pipe = folder.file(name);
+  execFileSync('mkfifo', [pipe]);
+  const feeding = spawn('sh', ['-c', 'exec >"$1"; while cat "$0"; do :; done', path, pipe], { stdio: 'ignore' });
+  const exited = once(feeding, 'exit');
+  return {
+    path: pipe,
+    async [Symbol.asyncDispose]() {
+      feeding.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
 
 async function failureOf(work: Promise<unknown>): Promise<{ readonly code: string; readonly message: string }> {
   return work.then(
@@ -35,19 +49,23 @@ async function failureOf(work: Promise<unknown>): Promise<{ readonly code: strin
 
 describe('a limit that is hit', () => {
   it('of processor time ends the decoding with an error that names the setting, and keeps what came before', async () => {
+    const media = await probeMedia(folder.file('part.ts'));
+    await using video = await endless(folder.file('part.ts'), 'endless.ts');
     let frames = 0;
     const failure = await failureOf(
       (async () => {
-        await using decoder = await open(folder.file('long.ts'), {
+        await using decoder = openDecoder(video.path, {
+          media,
+          sampling: EVERY_FRAME,
           maxSidePixels: 16,
           limits: { memoryBytes: 0, cpuSeconds: 1 },
+          signal: new AbortController().signal,
         });
         for await (const _ of readFrames(decoder)) frames += 1;
       })(),
     );
     expect(failure).toMatchObject({ code: 'MEDIA_TOO_COSTLY', message: expect.stringContaining('MEDIA_CPU_SECONDS') });
     expect(frames).toBeGreaterThan(0);
-    expect(frames).toBeLessThan(5000);
   });
 
   it.skipIf(!isLinux)('of address space ends probe and decoding alike', async () => {
@@ -82,7 +100,7 @@ describe('limits that are not hit', () => {
   });
 
   it.skipIf(!isLinux)('are those of ffmpeg itself, which is the process that was started', async () => {
-    await using decoder = await open(folder.file('long.ts'), {
+    await using decoder = await open(folder.file('part.ts'), {
       limits: { memoryBytes: 3 * GIBIBYTE, cpuSeconds: 77 },
     });
     await readFrames(decoder).next();

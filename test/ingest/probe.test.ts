@@ -1,11 +1,13 @@
 import { once } from 'node:events';
-import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { delimiter } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { MediaFacts } from '../../src/domain.ts';
 import { readFrames } from '../../src/frames/index.ts';
-import { openDecoder, probeMedia } from '../../src/ingest/index.ts';
+import { mediaProcessCounts, openDecoder, probeMedia } from '../../src/ingest/index.ts';
 import { codeOf, EVERY_FRAME, type MediaFolder, mediaFolder, pattern, turnClockwise } from './fixtures/media.ts';
 
 let folder: MediaFolder;
@@ -14,6 +16,7 @@ beforeAll(async () => {
   await folder.ffmpeg(`${pattern('160x90', 25, 2)} -c:v libx264 -preset ultrafast -pix_fmt yuv420p {a.mp4}`);
 });
 afterAll(() => folder[Symbol.asyncDispose]());
+afterEach(() => vi.unstubAllEnvs());
 
 async function codeOfFile(name: string, content?: string | Uint8Array): Promise<unknown> {
   if (content !== undefined) await writeFile(folder.file(name), content);
@@ -107,12 +110,20 @@ describe('what is no video', () => {
     expect(await codeOfFile('cut.mp4', bytes.subarray(0, bytes.length / 2))).toBe('MEDIA_DAMAGED');
   });
 
-  it('is given up when the caller gives up', async () => {
+  it('is given up when the caller gives up, before and in the middle', async () => {
     expect(await codeOf(probeMedia(folder.file('a.mp4'), { signal: AbortSignal.abort() }))).toBe('ABORTED');
+    // One that does not end by itself: the real one may be faster than whoever gives up.
+    await mkdir(folder.file('bin'));
+    await writeFile(folder.file('bin/ffprobe'), '#!/bin/sh\nexec sleep 600\n');
+    await chmod(folder.file('bin/ffprobe'), 0o755);
+    vi.stubEnv('PATH', [folder.file('bin'), process.env.PATH].join(delimiter));
+    const { running } = mediaProcessCounts();
     const stop = new AbortController();
     const probing = codeOf(probeMedia(folder.file('a.mp4'), { signal: stop.signal }));
-    setTimeout(() => stop.abort(), 5);
+    while (mediaProcessCounts().running === running) await sleep(1);
+    stop.abort();
     expect(await probing).toBe('ABORTED');
+    expect(mediaProcessCounts().running).toBe(running);
   });
 });
 

@@ -16,6 +16,7 @@ import {
   type LiveSourceOptions,
   openLiveSource,
 } from '../../src/ingest/index.ts';
+import { freeUdpPort } from '../faults/fixtures/sources.ts';
 import { type MediaFolder, mediaFolder } from './fixtures/media.ts';
 
 const run = promisify(execFile);
@@ -349,15 +350,17 @@ describe('the end of a relay', () => {
 
 describe('a UDP address', () => {
   it('is listened to on loopback alone when loopback is what was allowed', async () => {
-    await using opened = await gate.open('udp://127.0.0.1:28571', { signal });
+    const port = await freeUdpPort();
+    await using opened = await gate.open(`udp://127.0.0.1:${port}`, { signal });
     const ffmpeg = spawn('ffmpeg', ['-nostdin', '-v', 'error', '-i', opened.inputUrl, '-f', 'null', '-'], {
       stdio: 'ignore',
     });
     const exited = once(ffmpeg, 'exit');
-    // Port 28571 is 6F9B; the addresses are the bytes of IPv4, backwards.
+    // Both in hexadecimal; the addresses are the bytes of IPv4, backwards.
+    const entry = new RegExp(` ([0-9A-F]{8}):${port.toString(16).toUpperCase().padStart(4, '0')} `);
     let local: string | undefined;
     while (local === undefined && ffmpeg.exitCode === null) {
-      local = / ([0-9A-F]{8}):6F9B /.exec(await readFile('/proc/net/udp', 'utf8'))?.[1];
+      local = entry.exec(await readFile('/proc/net/udp', 'utf8'))?.[1];
     }
     ffmpeg.kill('SIGKILL');
     await exited;

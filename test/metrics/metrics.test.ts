@@ -162,13 +162,18 @@ describe('the metrics of live streams', () => {
   it('tell how they stand to their sources, and count what was lost and what came back', async () => {
     const jpeg = await smallPhotograph();
     let listening = true;
+    let play = (): void => undefined;
+    const playing = new Promise<void>((resolve) => {
+      play = resolve;
+    });
     await using source = await httpServer((_, response) => {
-      if (listening) motionJpeg(response, jpeg, 10);
+      if (listening) void playing.then(() => motionJpeg(response, jpeg, 10));
       else response.writeHead(503).end();
     });
     const filesBefore = sampleOf(await scrape(), 'circumplex_frame_latency_seconds_count', { source: 'file' });
     const { id } = await running.pipeline.openStream({ url: `${source.url}/video`, maxWidthPixels: 320 });
     expect(statuses(await scrape())).toEqual([1, 0, 0, 0]);
+    play();
     await framesStored(running.pipeline, id, 2);
     expect(statuses(await scrape())).toEqual([0, 1, 0, 0]);
     listening = false;

@@ -1,16 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AppError } from '../../src/errors.ts';
 import { readModelCard } from '../../src/model/card.ts';
 import { createEngine } from '../../src/model/engine.ts';
 import { chooseProvider, PROVIDERS, probeProvider } from '../../src/model/providers.ts';
 import { encodeOnnx } from './fixtures/onnx-file.ts';
 import { tinyCard, tinyNetwork, writeTinyModel } from './fixtures/tiny-model.ts';
-
-// Each try starts a process, which takes a second on an idle machine and longer on a busy one.
-vi.setConfig({ testTimeout: 60_000 });
 
 let folder: string;
 beforeEach(async () => {

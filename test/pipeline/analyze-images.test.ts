@@ -11,7 +11,7 @@ beforeAll(async () => {
   folder = await temporaryFolder();
   const settings = { CONCURRENT_IMAGES: '2', MAX_QUEUED_IMAGES: '2', MAX_IMAGE_BYTES: '2000000' };
   running = await openPipeline(join(folder.path, 'data'), settings);
-}, 60_000);
+});
 
 afterAll(async () => {
   await running[Symbol.asyncDispose]();

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Config } from '../../src/config.ts';
-import type { CropReading, FoundFace } from '../../src/domain.ts';
+import type { CropReading, FoundFace, FrameEstimate } from '../../src/domain.ts';
 import { AppError } from '../../src/errors.ts';
 import { Places } from '../../src/flow/index.ts';
 import { LiveStreams } from '../../src/pipeline/live-streams.ts';
@@ -17,8 +17,8 @@ import { type TestStore, testStore } from '../store/support.ts';
 import { loopbackGate } from '../support/loopback-gate.ts';
 import { allFrames, testConfig } from './support.ts';
 
-/** The slow network takes so long for one frame: a source at 25 frames a second is far ahead of it. */
-const SEARCH_MS = 150;
+/** The slow network takes so long for one frame: a source at 25 frames a second is far ahead of it, also on a busy machine. */
+const SEARCH_MS = 500;
 
 let opened: TestStore;
 let source: Awaited<ReturnType<typeof httpServer>>;
@@ -99,25 +99,34 @@ const oneFace = async (): Promise<readonly FoundFace[]> => {
   return [{ face, crop: new Uint8Array(3) }];
 };
 
-/** Opens a stream and waits until so many of its frames are stored. */
-async function play(fakes: Fakes, input: Partial<LiveInput>, frames: number) {
+/** Opens a stream and waits for a stored frame of it that is the last one wanted. */
+async function play(fakes: Fakes, input: Partial<LiveInput>, isLast: (frame: FrameEstimate) => boolean) {
   const { streams, open, hub } = openStreams(fakes);
   await using _open = open;
   const { id } = await streams.open({ url: `${source.url}/video`, framesPerSecond: 25, ...input });
-  for await (const { frame } of hub.frames(id, { afterSequence: -1 })) if (frame.sequence >= frames - 1) break;
+  for await (const { frame } of hub.frames(id, { afterSequence: -1 })) if (isLast(frame)) break;
   await open.stop(id);
   return { stream: (await opened.store.stream(id))!, frames: await allFrames(opened.store, id) };
 }
 
+const isNumber =
+  (number: number) =>
+  ({ sequence }: FrameEstimate): boolean =>
+    sequence + 1 >= number;
+
 describe('a live stream over a machine that is too slow for it', () => {
   it('with LATEST scores the newest frame and counts what it leaves out', async () => {
-    const { frames } = await play({ findFaces: slowly }, {}, 12);
+    let skipped = 0;
+    const { frames } = await play({ findFaces: slowly }, {}, (frame) => {
+      skipped += frame.skippedBefore;
+      return skipped > 5 || isNumber(40)(frame);
+    });
     expect(frames.map(({ sequence }) => sequence)).toEqual([...frames.keys()]);
     expect(frames.reduce((sum, { skippedBefore }) => sum + skippedBefore, 0)).toBeGreaterThan(5);
   });
 
   it('with EVERY leaves out none', async () => {
-    const { frames } = await play({ findFaces: slowly }, { delivery: 'EVERY' }, 12);
+    const { frames } = await play({ findFaces: slowly }, { delivery: 'EVERY' }, isNumber(6));
     expect(frames.map(({ sequence }) => sequence)).toEqual([...frames.keys()]);
     expect(frames.every(({ skippedBefore }) => skippedBefore === 0)).toBe(true);
   });
@@ -176,7 +185,7 @@ describe('a live stream over a fault of the server', () => {
         },
       },
       { framesPerSecond: 10 },
-      8,
+      isNumber(8),
     );
     expect(failures).toBe(2);
     expect(stream.status).toBe('STOPPED');
@@ -200,7 +209,7 @@ describe('a live stream over a fault of the server', () => {
         },
       },
       { framesPerSecond: 10 },
-      3,
+      isNumber(3),
     );
     expect(failures).toBe(1);
     expect(stream).toMatchObject({ status: 'STOPPED', live: { reconnects: 0 } });
@@ -217,7 +226,7 @@ describe('a live stream over a fault of the server', () => {
         },
       },
       { framesPerSecond: 10 },
-      5,
+      isNumber(5),
     );
     expect(frames.map(({ sequence }) => sequence)).toEqual([...frames.keys()]);
     expect(stream.warnings).toMatchObject([{ code: 'FRAMES_FAILED', count: 1 }]);

@@ -43,15 +43,27 @@ interface Wish {
   readonly sampling?: Sampling;
   readonly limits?: Partial<LiveFramesOptions['limits']>;
   readonly fromFirst?: boolean;
-  /** Stops the stream then. */
-  readonly seconds?: number;
+  /** Stops the stream once it holds; asked with every frame and every state. Default never. */
+  readonly enough?: (seen: Pick<Watched, 'times' | 'states'>) => boolean;
+  /** How much longer it then goes on, for what should not come. Default 0. */
+  readonly thenMs?: number;
 }
 
+/** Nothing here takes so long unless it hangs. */
+const LONGEST_MS = 150_000;
+
 async function watch(address: string, wish: Wish = {}): Promise<Watched> {
-  const { sampling = { kind: 'EVERY_FRAME' }, fromFirst = true } = wish;
+  const { sampling = { kind: 'EVERY_FRAME' }, fromFirst = true, enough = () => false, thenMs = 0 } = wish;
   const limits = { ...LIMITS, ...wish.limits };
   const pace = new LivePace(limits, sampling);
   const [times, states, warnings]: [number[], LiveState[], StreamWarning[]] = [[], [], []];
+  const stop = new AbortController();
+  let isEnough = false;
+  const look = (): void => {
+    if (isEnough || !enough({ times, states })) return;
+    isEnough = true;
+    setTimeout(() => stop.abort(), thenMs);
+  };
   const frames = liveFrames({
     gate: createAddressGate({ allowedHosts: ['127.0.0.1'] }),
     address,
@@ -64,13 +76,19 @@ async function watch(address: string, wish: Wish = {}): Promise<Watched> {
     pace,
     hasPlayed: false,
     limits,
-    report: async (state) => void states.push(state),
+    async report(state) {
+      states.push(state);
+      look();
+    },
     warn: (more) => void warnings.push(...more),
     log: pino({ level: 'silent' }),
-    signal: AbortSignal.timeout((wish.seconds ?? 60) * 1000),
+    signal: AbortSignal.any([stop.signal, AbortSignal.timeout(LONGEST_MS)]),
   });
   try {
-    for await (const { ptsSeconds } of frames) times.push(ptsSeconds);
+    for await (const { ptsSeconds } of frames) {
+      times.push(ptsSeconds);
+      look();
+    }
     return { times, states, warnings, pace, error: null };
   } catch (thrown) {
     return { times, states, warnings, pace, error: toAppError(thrown) };
@@ -88,12 +106,13 @@ function list(name: string, seconds: number, from: number, to: number): string {
   return head + segments.join('');
 }
 
-/** Serves the folder, and for every playlist what `playlist` makes of the seconds since the start. */
+/** Serves the folder, and for every playlist what `playlist` makes of the seconds since it was asked for first. */
 function playlistServer(playlist: (seconds: number) => string | null) {
-  const beganAtMs = performance.now();
+  let beganAtMs: number | null = null;
   const files = folderOf(media.path);
   return httpSource((request, response) => {
     if (!request.url!.endsWith('.m3u8')) return files(request, response);
+    beganAtMs ??= performance.now();
     const text = playlist((performance.now() - beganAtMs) / 1000);
     if (text === null) response.writeHead(503).end();
     else response.end(text);
@@ -109,11 +128,14 @@ describe('a live playlist', () => {
 
   it('is not silent between two of its segments, however long they are', async () => {
     await using server = await playlistServer(window);
-    const watched = await watch(`${server.origin}/live.m3u8`, { limits: { stallSeconds: 1 }, seconds: 11 });
+    // The three segments that were there, and two that came later.
+    const watched = await watch(`${server.origin}/live.m3u8`, {
+      limits: { stallSeconds: 1 },
+      enough: ({ times }) => times.length > 120,
+    });
     expect(watched.error).toBeNull();
     expect(statuses(watched)).toEqual(['RUNNING']);
     expect(watched.pace).toMatchObject({ stallSeconds: 6, maxGapSeconds: 6 });
-    expect(watched.times.length).toBeGreaterThan(120);
   });
 
   it.each([
@@ -121,8 +143,13 @@ describe('a live playlist', () => {
     ['some segments before for who wants every frame', true, 90],
   ])('is entered at %s', async (_, fromFirst, frames) => {
     await using server = await playlistServer(() => list('three', 3, 2, 6));
-    const watched = await watch(`${server.origin}/live.m3u8`, { fromFirst, seconds: 3 });
+    const watched = await watch(`${server.origin}/live.m3u8`, {
+      fromFirst,
+      enough: ({ times, states }) => times.length > frames - 10 || states.length > 1,
+      thenMs: 1000,
+    });
     expect(watched.error).toBeNull();
+    expect(statuses(watched)).toEqual(['RUNNING']);
     expect(watched.times.length).toBeGreaterThan(frames - 10);
     expect(watched.times.length).toBeLessThanOrEqual(frames);
   });
@@ -139,16 +166,22 @@ describe('a live playlist', () => {
   });
 
   it('with a segment that is refused is called again when it is lost later', async () => {
-    await using server = await playlistServer((seconds) => {
-      if (seconds > 3 && seconds < 6) return null;
-      const first = Math.floor(seconds);
+    let lists = 0;
+    let isBack = false;
+    await using server = await playlistServer(() => {
+      const first = lists++;
+      if (first >= 3 && !isBack) return null;
       const text = list('second', 1, first % 6, (first % 6) + 3).replace(`SEQUENCE:${first % 6}`, `SEQUENCE:${first}`);
-      return seconds < 3 ? text.replace('second3.ts', 'http://127.0.0.2:9999/advertisement.ts') : text;
+      return isBack ? text : text.replace('second3.ts', 'http://127.0.0.2:9999/advertisement.ts');
     });
-    const watched = await watch(`${server.origin}/live.m3u8`, { seconds: 9 });
+    const watched = await watch(`${server.origin}/live.m3u8`, {
+      enough({ states }) {
+        isBack = states.some(({ status }) => status === 'RECONNECTING');
+        return states.filter(({ status }) => status === 'RUNNING').length > 1;
+      },
+    });
     expect(watched.error).toBeNull();
-    expect(statuses(watched)).toContain('RECONNECTING');
-    expect(statuses(watched).filter((status) => status === 'RUNNING').length).toBeGreaterThan(1);
+    expect(statuses(watched)).toEqual(['RUNNING', 'RECONNECTING', 'RUNNING']);
   });
 });
 

@@ -141,7 +141,7 @@ describe('a pushed stream', () => {
   });
 
   it('is COMPLETED when nothing has come for long enough', async () => {
-    await using other = await openPipeline(join(folder.path, 'idle'), { PUSH_IDLE_SECONDS: '1' });
+    await using other = await openPipeline(join(folder.path, 'idle'), { PUSH_IDLE_SECONDS: '2' });
     const { id } = await other.pipeline.openPush({ name: 'a browser' });
     await other.pipeline.pushFrame(id, { bytes: jpeg });
     expect(await ended(other.pipeline, id)).toMatchObject({ status: 'COMPLETED', error: null });

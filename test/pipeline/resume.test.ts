@@ -15,7 +15,7 @@ let video: string;
 beforeAll(async () => {
   folder = await temporaryFolder();
   video = await makeVideo(join(folder.path, 'video.mp4'), { frames: 90 });
-}, 60_000);
+});
 
 afterAll(async () => {
   await folder[Symbol.asyncDispose]();

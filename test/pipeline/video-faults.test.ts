@@ -128,4 +128,4 @@ test('a fault that does not pass, and that may be its own, fails a video after a
   await done;
   expect(await stream()).toMatchObject({ status: 'FAILED', error: { code: 'INTERNAL' }, uploadId: null });
   expect(tries).toBeGreaterThanOrEqual(4);
-}, 30_000);
+});

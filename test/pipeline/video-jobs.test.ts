@@ -15,7 +15,7 @@ beforeAll(async () => {
   video = await makeVideo(join(folder.path, 'short.mp4'), { frames: 40 });
   longVideo = await makeVideo(join(folder.path, 'long.mp4'), { frames: 1500 });
   running = await openPipeline(join(folder.path, 'data'), { CONCURRENT_JOBS: '1', MAX_QUEUED_JOBS: '2' });
-}, 60_000);
+});
 
 afterAll(async () => {
   await running[Symbol.asyncDispose]();
