@@ -1,4 +1,6 @@
-/** The house rules of src/: which folder may import which. ARCHITECTURE.md draws them. */
+/** The house rules of src/ and web/src/: which folder may import which. ARCHITECTURE.md draws them. */
+
+import { PAGE_LIBRARIES } from './scripts/page-libraries.mjs';
 
 /** What a frame passes through, each alone with its idea. */
 const STAGES = ['ingest', 'frames', 'faces', 'batches', 'model', 'estimates', 'store', 'publish'];
@@ -99,6 +101,26 @@ export default {
       to: { path: 'node_modules/prom-client' },
     },
     {
+      name: 'the-page-knows-the-schema-alone',
+      comment: 'What the page has of the server is schema.graphql, by its generated operations.',
+      severity: 'error',
+      from: { path: '^web/' },
+      to: { path: '^src/' },
+    },
+    {
+      name: 'the-server-sends-the-page-and-knows-nothing-of-it',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^web/' },
+    },
+    {
+      name: 'the-page-brings-what-notice-names',
+      comment: 'Its libraries are part of what is published: scripts/notice.mjs lists them and their licences.',
+      severity: 'error',
+      from: { path: '^web/src/', pathNot: '^web/src/generated/' },
+      to: { path: 'node_modules', pathNot: `node_modules/(${PAGE_LIBRARIES.join('|')})/` },
+    },
+    {
       name: 'no-development-dependency-at-run-time',
       severity: 'error',
       from: { path: '^src/' },
@@ -106,8 +128,9 @@ export default {
     },
     {
       name: 'everything-resolves',
+      comment: 'But for a package of types alone, which the generated operations of the page name.',
       severity: 'error',
-      from: {},
+      from: { pathNot: '^web/src/generated/' },
       to: { couldNotResolve: true },
     },
   ],

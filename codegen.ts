@@ -1,9 +1,9 @@
 import type { CodegenConfig } from '@graphql-codegen/cli';
 
-/** Resolver types of schema.graphql; the domain's own types stand behind the objects, so resolvers map nothing twice. */
 const config: CodegenConfig = {
   schema: 'schema.graphql',
   generates: {
+    /** Resolver types; the domain's own types stand behind the objects, so resolvers map nothing twice. */
     'src/generated/graphql.ts': {
       plugins: ['typescript', 'typescript-resolvers'],
       config: {
@@ -27,6 +27,19 @@ const config: CodegenConfig = {
           Engine: '../graphql/models.ts#EngineModel',
           Track: '../graphql/models.ts#TrackModel',
         },
+      },
+    },
+    /** The page's own operations, each with the types of its variables and its answer. */
+    'web/src/generated/': {
+      documents: 'web/src/server/operations.graphql',
+      preset: 'client',
+      presetConfig: { fragmentMasking: false },
+      config: {
+        documentMode: 'string',
+        useTypeImports: true,
+        enumsAsTypes: true,
+        immutableTypes: true,
+        scalars: { ID: 'string', DateTime: 'string', Cursor: 'string', Upload: 'File' },
       },
     },
   },

@@ -11,7 +11,7 @@ const topFolders = new Set(files.filter((file) => file.includes('/')).map((file)
 const fileNames = new Set(files.map((file) => basename(file)));
 const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'));
 /** A file that is named without its folder. Names of data (.csv, .onnx, ...) may be anybody's. */
-const SOURCE_NAME = /^[\w.-]+\.(ts|mts|mjs|js|py|sh|md|graphql|prisma|sql)$/;
+const SOURCE_NAME = /^[\w.-]+\.(ts|tsx|mts|mjs|js|css|py|sh|md|graphql|prisma|sql)$/;
 const faults = [];
 
 for (const document of documents) {

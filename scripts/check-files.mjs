@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 
 const MAX_LINES = 500;
-const CODE = /\.(ts|mts|mjs|js|py|sh|graphql|prisma)$/;
-const TEXT = /(\.(ts|mts|mjs|js|py|sh|md|json|toml|graphql|prisma|sql)|NOTICE|LICENSE|run|\.npmrc)$/;
+const CODE = /\.(ts|tsx|mts|mjs|js|css|py|sh|graphql|prisma)$/;
+const TEXT = /(\.(ts|tsx|mts|mjs|js|css|html|py|sh|md|json|toml|graphql|prisma|sql)|NOTICE|LICENSE|run|\.npmrc)$/;
 /** Homes and mount points of single machines. */
 const MACHINE_PATH = /(^|[\s"'`(=])\/(home|Users|root|work|mnt)\/[\w.-]+/;
 /** Generated, or the contract itself, which is one document. */

@@ -1,5 +1,8 @@
-/** The schema loads, everything in it is described, and the resolver types are those of the schema. Writes nothing. */
-import { readFileSync } from 'node:fs';
+/**
+ * The schema loads, everything in it is described, and what is generated of it, for the server and for the page, is that of
+ * this schema. Writes nothing.
+ */
+import { existsSync, readFileSync } from 'node:fs';
 import { generate } from '@graphql-codegen/cli';
 import { buildSchema, isEnumType, isInputObjectType, isObjectType, isSpecifiedScalarType } from 'graphql';
 import config from '../codegen.ts';
@@ -32,8 +35,8 @@ const files: { readonly filename: string; readonly content: string }[] = await g
   false,
 );
 for (const { filename, content } of files) {
-  if (content.trim() !== readFileSync(filename, 'utf8').trim()) {
-    faults.push(`${filename} is not that of schema.graphql: delete it, and npm start makes it anew`);
+  if (!existsSync(filename) || content.trim() !== readFileSync(filename, 'utf8').trim()) {
+    faults.push(`${filename} is not that of codegen.ts: delete it, and node scripts/setup.mjs makes it anew`);
   }
 }
 

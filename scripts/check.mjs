@@ -6,11 +6,13 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const PROMISE_RULES = ['no-floating-promises', 'no-misused-promises'];
-const CODE = ['src', 'test', 'bench', 'scripts', 'examples'];
+const CODE = ['src', 'web/src', 'test', 'bench', 'scripts', 'examples'];
 
 /** Each with the program and its arguments; programs are those of node_modules. */
 const CHECKS = [
   ['types', 'tsc', '-p', '.'],
+  ['types of the page', 'tsc', '-p', 'web'],
+  ['types of its tests', 'tsc', '-p', 'test/web'],
   ['format and lint', 'biome', 'ci', '--colors=off', '--error-on-warnings', '.'],
   [
     'promises',

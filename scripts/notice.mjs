@@ -1,10 +1,12 @@
 /**
- * The list of libraries in NOTICE, from what is installed: every direct dependency with its licence.
+ * The list of libraries in NOTICE, from what is installed: every direct dependency with its licence, and the licences of
+ * those that are part of the page word for word, as they ask for where a copy is handed on.
  *
  *     node scripts/notice.mjs            writes the list
  *     node scripts/notice.mjs --check    fails when the list is not that of package.json
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { PAGE_LIBRARIES } from './page-libraries.mjs';
 
 const FILE = 'NOTICE';
 /** Everything after this line is made here. */
@@ -17,7 +19,12 @@ const list = [
   'Needed to run, installed by npm, not part of this repository:\n',
   ...Object.keys(dependencies).map(entry),
   '\nNeeded to develop, test and measure:\n',
-  ...Object.keys(devDependencies).map(entry),
+  ...Object.keys(devDependencies)
+    .filter((name) => !PAGE_LIBRARIES.includes(name))
+    .map(entry),
+  '\nPart of the page that the server sends (web/dist), which npm brings built:\n',
+  ...PAGE_LIBRARIES.map(entry),
+  ...PAGE_LIBRARIES.map(licenceOf),
 ];
 const written = readFileSync(FILE, 'utf8');
 const at = written.indexOf(MARK);
@@ -38,6 +45,13 @@ function entry(name) {
   const address = (typeof repository === 'object' ? repository.url : repository) ?? homepage ?? '';
   const facts = [license, by, webAddress(address)].filter((fact) => fact !== undefined && fact !== '');
   return `- ${name}: ${facts.join(', ')}`;
+}
+
+function licenceOf(name) {
+  const file = ['LICENSE', 'LICENSE.md'].map((path) => `node_modules/${name}/${path}`).find(existsSync);
+  if (file === undefined) throw new Error(`${name} has no licence file to be copied`);
+  const text = readFileSync(file, 'utf8').replaceAll('\r\n', '\n').trim();
+  return `\nLicence of ${name}:\n\n${text.replace(/^(?=.)/gm, '    ')}`;
 }
 
 function webAddress(address) {

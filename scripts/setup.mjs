@@ -1,10 +1,19 @@
 /**
- * Makes a clone ready to run: packages, ffmpeg, generated code. Behind `npm start`, `npm test` and `npm run check`; does
+ * Makes a clone ready to run: packages, ffmpeg, generated code, the page. Behind `npm start`, `npm test` and `npm run check`; does
  * only what is missing, and needs neither time nor network when nothing is. Plain Node: it runs before anything is there.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { withLock } from './setup-lock.mjs';
@@ -15,23 +24,38 @@ const MODULES = join(ROOT, 'node_modules');
 const STAMPS = join(MODULES, '.circumplex');
 const MIN_NODE = [20, 19];
 
+/** What the types of server and page are generated from, and what comes of it. */
+const CONTRACT = ['schema.graphql', 'codegen.ts', 'web/src/server/operations.graphql'];
+const SCHEMA_TYPES = ['src/generated/graphql.ts', 'web/src/generated/graphql.ts'];
+
 /** Something that has to be there: how to see at a glance that it is, and how to make it. */
 const STEPS = [
   stamped('packages', {
-    inputs: ['package-lock.json'],
-    makes: 'node_modules/.package-lock.json',
+    inputs: () => ['package-lock.json'],
+    makes: ['node_modules/.package-lock.json'],
     make: installPackages,
   }),
   { isDone: () => isOnPath('ffmpeg') && isOnPath('ffprobe'), make: installFfmpeg },
   stamped('prisma', {
-    inputs: ['prisma/schema.prisma', 'prisma.config.ts', 'node_modules/prisma/package.json'],
-    makes: 'src/generated/prisma/client.ts',
+    inputs: () => ['prisma/schema.prisma', 'prisma.config.ts', 'node_modules/prisma/package.json'],
+    makes: ['src/generated/prisma/client.ts'],
     make: generateDatabaseClient,
   }),
   stamped('graphql', {
-    inputs: ['schema.graphql', 'codegen.ts', 'node_modules/@graphql-codegen/cli/package.json'],
-    makes: 'src/generated/graphql.ts',
+    inputs: () => [...CONTRACT, 'node_modules/@graphql-codegen/cli/package.json'],
+    makes: SCHEMA_TYPES,
     make: generateSchemaTypes,
+  }),
+  stamped('web', {
+    inputs: () => [
+      ...CONTRACT,
+      ...pageSources(),
+      'tsconfig.json',
+      'package-lock.json',
+      'node_modules/vite/package.json',
+    ],
+    makes: ['web/dist/index.html'],
+    make: buildPage,
   }),
 ];
 
@@ -70,23 +94,28 @@ function isOnPath(program) {
   });
 }
 
-/** A step that is done when `makes` exists and was made from these very inputs, for a Node that runs the same binaries. */
+/** A step that is done when all that it makes exists and was made from these very inputs, for a Node that runs the same binaries. */
 function stamped(name, { inputs, makes, make }) {
   const stamp = join(STAMPS, name);
   const fingerprint = () => {
     const hash = createHash('sha256').update([process.versions.modules, process.platform, process.arch].join(' '));
-    for (const path of inputs) {
+    for (const path of inputs()) {
       const file = join(ROOT, path);
       hash.update(`\0${path}\0`).update(existsSync(file) ? readFileSync(file) : '(missing)');
     }
     return hash.digest('hex');
   };
   return {
-    isDone: () => existsSync(join(ROOT, makes)) && existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint(),
+    isDone: () =>
+      makes.every((path) => existsSync(join(ROOT, path))) &&
+      existsSync(stamp) &&
+      readFileSync(stamp, 'utf8') === fingerprint(),
     make: () => {
+      // Before: what is saved meanwhile may not be in what was made.
+      const made = fingerprint();
       make();
       mkdirSync(STAMPS, { recursive: true });
-      writeFileSync(stamp, fingerprint());
+      writeFileSync(stamp, made);
     },
   };
 }
@@ -180,6 +209,28 @@ function generateSchemaTypes() {
   const { ok, output } = run(join(MODULES, '.bin', 'graphql-codegen'), ['--config', 'codegen.ts', '--silent']);
   if (ok) return;
   // A half-written file would pass for a whole one.
-  rmSync(join(ROOT, 'src/generated/graphql.ts'), { force: true });
+  for (const path of SCHEMA_TYPES) rmSync(join(ROOT, path), { force: true });
   fail('graphql-codegen failed.', output);
+}
+
+/** Every file of web/ but those that are made, in an order that does not change. */
+function pageSources() {
+  const made = [join('web', 'dist'), join('web', 'src', 'generated')];
+  const filesBelow = (folder) =>
+    readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
+      const path = join(folder, entry.name);
+      if (!entry.isDirectory()) return [path];
+      return made.includes(path) ? [] : filesBelow(path);
+    });
+  return filesBelow('web').sort();
+}
+
+function buildPage() {
+  console.log('setup: building the page');
+  // Whatever NODE_ENV says: vite would build a page for developers.
+  const env = { NODE_ENV: 'production', NO_COLOR: '1' };
+  const { ok, output } = run(join(MODULES, '.bin', 'vite'), ['build', 'web', '--logLevel', 'warn'], env);
+  if (ok) return;
+  rmSync(join(ROOT, 'web/dist'), { recursive: true, force: true });
+  fail('vite build failed.', output);
 }

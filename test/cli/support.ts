@@ -14,9 +14,9 @@ export interface Running {
   readonly exited: Promise<{ readonly code: number | null; readonly signal: string | null }>;
 }
 
-export function start(argv: readonly string[], environment: Record<string, string> = {}): Running {
+export function start(argv: readonly string[], environment: Record<string, string> = {}, launcher = LAUNCHER): Running {
   const env = { ...process.env, WORKERS: '1', ENGINE_PROVIDER: 'cpu', ...environment };
-  const child = spawn(process.execPath, [LAUNCHER, ...argv], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [launcher, ...argv], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const exited = once(child, 'exit').then(([code, signal]) => ({ code, signal }) as Awaited<Running['exited']>);
   return { child, exited };
 }
