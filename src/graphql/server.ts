@@ -9,6 +9,7 @@ import { answerCors } from './cors.ts';
 import { exportedStreamId, sendExport } from './export.ts';
 import { contentType, guardContentType, guardRequest } from './guard.ts';
 import { receiveMedia, refuse } from './media-upload.ts';
+import { openPage, PAGE_PATH, type Page } from './page.ts';
 import { checkReading, createProbes, type Exchange, OPEN_PROBES, type Probe } from './probes.ts';
 import { announcedBytes, createBodyBudget, limitBody, tooLarge } from './request-body.ts';
 import { Traffic } from './traffic.ts';
@@ -43,9 +44,10 @@ export async function startServer(parts: Omit<ServerParts, 'closing' | 'traffic'
   setMaxListeners(0, closing.signal);
   const traffic = new Traffic();
   const all: ServerParts = { ...parts, traffic, closing: closing.signal };
+  const page = await openPage(all);
   const yoga = createGraphql(all);
   const metrics = createMetrics({ pipeline, store, traffic });
-  const server = createServer(listener(all, { yoga, probes: createProbes(all, metrics) }));
+  const server = createServer(listener(all, { yoga, page, probes: createProbes(all, metrics) }));
   // An upload may take hours; what must not is the time until its headers have come, or between two of its parts.
   server.requestTimeout = 0;
   server.maxConnections = MAX_CONNECTIONS;
@@ -81,10 +83,11 @@ export async function startServer(parts: Omit<ServerParts, 'closing' | 'traffic'
 
 interface Handlers {
   readonly yoga: Yoga;
+  readonly page: Page;
   readonly probes: Readonly<Record<string, Probe>>;
 }
 
-function listener(parts: ServerParts, { yoga, probes }: Handlers): RequestListener {
+function listener(parts: ServerParts, { yoga, page, probes }: Handlers): RequestListener {
   const { config, traffic, keyring } = parts;
   const contextOf = callerContexts(parts);
   const maxMultipartBytes = config.maxImageBytes * PICTURES_A_REQUEST;
@@ -109,7 +112,7 @@ function listener(parts: ServerParts, { yoga, probes }: Handlers): RequestListen
     try {
       return keyring.identify(request.headers.authorization);
     } catch (thrown) {
-      if (isOpenToAll(request, path)) return keyring.nobody;
+      if (page.has(path) || isOpenToAll(request, path)) return keyring.nobody;
       throw thrown;
     }
   }
@@ -133,6 +136,12 @@ function listener(parts: ServerParts, { yoga, probes }: Handlers): RequestListen
         await probe(exchange);
       };
     }
+    if (page.has(path)) {
+      return async (exchange) => {
+        traffic.came('page');
+        page.send(path, exchange);
+      };
+    }
     const streamId = exportedStreamId(path);
     if (streamId === null) return null;
     return async ({ request, response, caller }) => {
@@ -150,7 +159,7 @@ function listener(parts: ServerParts, { yoga, probes }: Handlers): RequestListen
     caller.usage.request();
     const handle = handlerOf(path);
     if (handle === null) {
-      const message = `There is nothing here; GraphQL is at ${GRAPHQL_PATH}, uploads go to ${MEDIA_PATH}.`;
+      const message = `There is nothing here; the page is at ${PAGE_PATH}, GraphQL at ${GRAPHQL_PATH}, uploads go to ${MEDIA_PATH}.`;
       throw new AppError('NOT_FOUND', message);
     }
     await handle({ request, response, caller });

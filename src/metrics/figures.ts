@@ -6,7 +6,7 @@ import type { EngineFacts, PipelineStatistics } from '../pipeline/index.ts';
 import type { StoreStatistics } from '../store/index.ts';
 
 /** Operations of GraphQL over whatever transport, and the plain requests beside them. */
-export const REQUEST_KINDS = ['query', 'mutation', 'subscription', 'upload', 'export', 'probe'] as const;
+export const REQUEST_KINDS = ['query', 'mutation', 'subscription', 'upload', 'export', 'probe', 'page'] as const;
 export type RequestKind = (typeof REQUEST_KINDS)[number];
 
 /** What came to the server, since the start. */

@@ -8,7 +8,7 @@ import { ended, framesStored, makeVideo, openPipeline, submit, temporaryFolder }
 import { type Family, parseMetrics, sampleOf } from '../support/prometheus.ts';
 
 const TRAFFIC: TrafficStatistics = {
-  requests: { query: 1, mutation: 2, subscription: 3, upload: 4, export: 5, probe: 6 },
+  requests: { query: 1, mutation: 2, subscription: 3, upload: 4, export: 5, probe: 6, page: 7 },
   refusals: { NOT_FOUND: 7 },
   webSockets: 8,
   exportsInFlight: 9,
