@@ -25,6 +25,7 @@ import type {
 import type {
   AffectSummary,
   FrameQuery,
+  ImageQuery,
   Page,
   Store,
   StreamQuery,
@@ -46,6 +47,7 @@ export interface CallerStore {
   stream(id: string): Promise<StreamRecord | null>;
   streams(query: Unowned<StreamQuery>): Promise<Page<StreamRecord>>;
   image(id: string): Promise<ImageAnalysis | null>;
+  images(query: Unowned<ImageQuery>): Promise<Page<ImageAnalysis>>;
   deleteImage(id: string): Promise<boolean>;
   frames(stream: StreamRecord, query: FrameQuery): Promise<Page<FrameEstimate>>;
   tracks(stream: StreamRecord, query: Parameters<Store['tracks']>[1]): Promise<Page<TrackSummary>>;
@@ -129,6 +131,7 @@ export function openDoors(
         const image = await store.image(id);
         return image !== null && caller.sees(image) ? image : null;
       },
+      images: (query) => store.images(onlyKeyId === null ? query : { ...query, ownerKeyId: onlyKeyId }),
       async deleteImage(id) {
         if ((await this.image(id)) === null) return false;
         return store.deleteImage(id);

@@ -1,5 +1,5 @@
 import { AppError } from '../errors.ts';
-import type { StreamPosition } from './types.ts';
+import type { ImagePosition, StreamPosition } from './types.ts';
 
 /**
  * Cursors are opaque to clients: base64url of a letter for the list, what the place is, and whose list it is, so that a
@@ -57,7 +57,21 @@ export function encodeStreamCursor({ id, createdAt }: StreamPosition): string {
 
 /** Errors: CURSOR_INVALID. */
 export function decodeStreamCursor(cursor: string): StreamPosition {
-  const [, createdAt, id] = decode(cursor, 's', 3);
+  return decodePosition(cursor, 's');
+}
+
+/** The place of a picture in the list of pictures. */
+export function encodeImageCursor({ id, createdAt }: ImagePosition): string {
+  return encode(['i', createdAt.getTime(), id]);
+}
+
+/** Errors: CURSOR_INVALID. */
+export function decodeImageCursor(cursor: string): ImagePosition {
+  return decodePosition(cursor, 'i');
+}
+
+function decodePosition(cursor: string, letter: string): { readonly id: string; readonly createdAt: Date } {
+  const [, createdAt, id] = decode(cursor, letter, 3);
   if (id === undefined || id === '') throw invalid();
   return { id, createdAt: new Date(wholeNumber(createdAt)) };
 }

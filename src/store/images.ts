@@ -1,8 +1,33 @@
+import type { ImageAnalysis } from '../domain.ts';
+import type { Prisma } from '../generated/prisma/client.ts';
+import { checkFirst } from './checks.ts';
 import type { Database } from './database.ts';
 import type { Erasing } from './erasing.ts';
+import { toImage } from './rows.ts';
+import type { ImageQuery, Page } from './types.ts';
 
 /** Pictures erased in one statement: some kilobytes each. */
 const DELETED_AT_ONCE = 400;
+
+/** Newest first. */
+export async function listImages(
+  database: Database,
+  { first, after, ownerKeyId }: ImageQuery,
+): Promise<Page<ImageAnalysis>> {
+  checkFirst(first);
+  const conditions: Prisma.ImageWhereInput[] = [];
+  if (ownerKeyId !== undefined) conditions.push({ ownerKeyId });
+  if (after !== undefined) {
+    const { createdAt, id } = after;
+    conditions.push({ OR: [{ createdAt: { lt: createdAt } }, { createdAt, id: { lt: id } }] });
+  }
+  const rows = await database.image.findMany({
+    where: { AND: conditions },
+    orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+    take: first + 1,
+  });
+  return { items: rows.slice(0, first).map(toImage), hasNextPage: rows.length > first };
+}
 
 /** Whether there was one. */
 export async function deleteImage(database: Database, id: string, { step, emptyLog }: Erasing): Promise<boolean> {

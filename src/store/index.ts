@@ -1,8 +1,10 @@
 export {
   decodeFrameCursor,
+  decodeImageCursor,
   decodeStreamCursor,
   decodeTrackCursor,
   encodeFrameCursor,
+  encodeImageCursor,
   encodeStreamCursor,
   encodeTrackCursor,
 } from './cursor.ts';
@@ -12,6 +14,8 @@ export {
   type DeletedCounts,
   type Expiry,
   type FrameQuery,
+  type ImagePosition,
+  type ImageQuery,
   MAX_PAGE,
   type Page,
   type Spread,

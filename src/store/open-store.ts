@@ -5,7 +5,7 @@ import { Eraser } from './erasing.ts';
 import { readFrames, readFramesAfter, readLastFrames, readProgress } from './frame-reader.ts';
 import { FrameSums } from './frame-sums.ts';
 import { FrameWriter } from './frame-writer.ts';
-import { deleteImage, deleteImagesBefore } from './images.ts';
+import { deleteImage, deleteImagesBefore, listImages } from './images.ts';
 import { countOpenStreams, countStoredFrames, listKeys, readForeignChanges, revokeKey } from './keys.ts';
 import { checkMigrated, migrate } from './migrate.ts';
 import type { Inquiry } from './pieces.ts';
@@ -96,6 +96,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         const row = await database.image.findUnique({ where: { id } });
         return row === null ? null : toImage(row);
       }),
+    images: (query) => read('the images', () => listImages(database, query)),
     deleteImage: (id) => deleteImage(database, id, eraser.begin()),
     deleteImagesBefore: (moment, signal) => deleteImagesBefore(database, moment, eraser.begin(signal)),
     finishErasures: () => eraser.finish(),

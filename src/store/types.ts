@@ -43,6 +43,18 @@ export interface StreamQuery {
 /** A stream's place in the list. */
 export type StreamPosition = Pick<StreamRecord, 'id' | 'createdAt'>;
 
+export interface ImageQuery {
+  /** 1 to {@link MAX_PAGE}. */
+  readonly first: number;
+  /** Only pictures after this one in the list, newest first. */
+  readonly after?: ImagePosition;
+  /** Only those made with this key. */
+  readonly ownerKeyId?: string;
+}
+
+/** A picture's place in the list. */
+export type ImagePosition = Pick<ImageAnalysis, 'id' | 'createdAt'>;
+
 export interface TrackSummary {
   readonly trackNumber: number;
   readonly firstPtsSeconds: number;
@@ -195,6 +207,8 @@ export interface Store extends AsyncDisposable {
 
   saveImage(image: ImageAnalysis): Promise<void>;
   image(id: string): Promise<ImageAnalysis | null>;
+  /** Newest first. Errors: BAD_INPUT. */
+  images(query: ImageQuery): Promise<Page<ImageAnalysis>>;
   /** Erases a picture's estimates, also from the write-ahead log. Whether there were any. */
   deleteImage(id: string): Promise<boolean>;
   /** Erases the images made before a moment, in steps as `deleteStream` does; resolves with their number. Errors: ABORTED. */

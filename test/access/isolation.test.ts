@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildSchema, getNamedType, isInputObjectType, isObjectType } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { encodeFrameCursor, encodeStreamCursor, encodeTrackCursor } from '../../src/store/index.ts';
+import { encodeFrameCursor, encodeImageCursor, encodeStreamCursor, encodeTrackCursor } from '../../src/store/index.ts';
 import { makeVideo, photograph, temporaryFolder } from '../pipeline/support.ts';
 import { face, frame, streamRecord } from '../store/support.ts';
 import {
@@ -48,6 +48,8 @@ interface Belongings {
   /** May be erased. */
   readonly doomed: string;
   readonly image: string;
+  /** Erased by the operation that erases. */
+  readonly doomedImage: string;
   readonly upload: string;
 }
 
@@ -74,6 +76,10 @@ const OPERATIONS: Readonly<Record<string, (named: Belongings, own: string) => Op
     // A moment later, so that the stream itself follows where it is there at all.
     variables: { after: encodeStreamCursor({ id: stream, createdAt: new Date(CREATED_AT.getTime() + 1) }) },
   }),
+  'Query.images(after)': ({ image }) => ({
+    query: 'query ($after: Cursor) { images(after: $after, first: 100) { nodes { id width } } }',
+    variables: { after: encodeImageCursor({ id: image, createdAt: new Date(CREATED_AT.getTime() + 1) }) },
+  }),
   'Query.image(id)': ({ image }) => ({
     query: 'query ($id: ID!) { image(id: $id) { id width faces { score } } }',
     variables: { id: image },
@@ -91,9 +97,9 @@ const OPERATIONS: Readonly<Record<string, (named: Belongings, own: string) => Op
     query: 'mutation ($id: ID!) { deleteStream(id: $id) { id frames } }',
     variables: { id: doomed },
   }),
-  'Mutation.deleteImage(id)': ({ image }) => ({
+  'Mutation.deleteImage(id)': ({ doomedImage }) => ({
     query: 'mutation ($id: ID!) { deleteImage(id: $id) }',
-    variables: { id: image },
+    variables: { id: doomedImage },
   }),
   'Subscription.frames(streamId)': ({ stream }) => ({
     query: 'subscription ($id: ID!) { frames(streamId: $id) { sequence faces { score } } }',
@@ -133,6 +139,9 @@ const OPERATIONS: Readonly<Record<string, (named: Belongings, own: string) => Op
   }),
 };
 
+/** Of what is one's own: a place in them is one, whether or not something is there. */
+const LISTS: ReadonlySet<string> = new Set(['Query.streams(after)', 'Query.images(after)']);
+
 let server: KeyedServer;
 let keys: Readonly<Record<'ann' | 'ben' | 'admin', TestKey>>;
 let anns: Belongings;
@@ -161,7 +170,8 @@ afterAll(async () => {
 });
 
 async function furnish(key: TestKey): Promise<Belongings> {
-  const [stream, doomed, image] = [randomUUID(), randomUUID(), randomUUID()];
+  const [stream, doomed] = [randomUUID(), randomUUID()];
+  const [image, doomedImage] = [randomUUID(), randomUUID()];
   for (const id of [stream, doomed]) {
     const ended = { status: 'COMPLETED', uploadId: null, createdAt: CREATED_AT, ownerKeyId: key.id } as const;
     await server.store.createStream(streamRecord(id, ended));
@@ -176,17 +186,18 @@ async function furnish(key: TestKey): Promise<Belongings> {
     latencyMs: 1,
     analysis: null,
   };
-  await server.store.saveImage({ id: image, ownerKeyId: key.id, ...picture });
+  for (const id of [image, doomedImage]) await server.store.saveImage({ id, ownerKeyId: key.id, ...picture });
   const client = server.as(key);
   const opened = await client.post('mutation { openPush(input: {}) { id } }');
   const upload = await client.putMedia(video);
-  return { stream, doomed, image, pushed: opened.body.data.openPush.id, upload: upload.body.id };
+  return { stream, doomed, image, doomedImage, pushed: opened.body.data.openPush.id, upload: upload.body.id };
 }
 
 /** The same things of nobody; the id of an upload names the key that it belongs to. */
 function nobodys(key: TestKey): Belongings {
-  const [stream, pushed, doomed, image] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
-  return { stream, pushed, doomed, image, upload: `${randomUUID()}.${key.id}` };
+  const [stream, pushed, doomed] = [randomUUID(), randomUUID(), randomUUID()];
+  const [image, doomedImage] = [randomUUID(), randomUUID()];
+  return { stream, pushed, doomed, image, doomedImage, upload: `${randomUUID()}.${key.id}` };
 }
 
 async function ask(client: KeyClient, transport: Transport, { query, variables, files }: Operation): Promise<unknown> {
@@ -227,20 +238,20 @@ describe('afterwards', () => {
     const own = await ask(ann, transport, OPERATIONS[place]!(anns, anns.stream));
     const nowhere = await ask(ann, transport, OPERATIONS[place]!(unknown, anns.stream));
     expect(own).not.toHaveProperty('errors');
-    // Or the comparison above would say nothing. A place in a list is one whether or not something is there.
-    if (place !== 'Query.streams(after)') expect(withoutIds(own, anns)).not.toBe(withoutIds(nowhere, unknown));
+    // Or the comparison above would say nothing.
+    if (!LISTS.has(place)) expect(withoutIds(own, anns)).not.toBe(withoutIds(nowhere, unknown));
   });
 });
 
 describe('a key', () => {
-  test('lists its own streams alone, and an admin all', async () => {
+  test.each(['streams', 'images'] as const)('lists its own %s alone, and an admin all', async (list) => {
     const listed = async (key: TestKey): Promise<string[]> => {
-      const { body } = await server.as(key).post('{ streams(first: 100) { nodes { id } } }');
-      return body.data.streams.nodes.map(({ id }: { readonly id: string }) => id);
+      const { body } = await server.as(key).post(`{ ${list}(first: 100) { nodes { id } } }`);
+      return body.data[list].nodes.map(({ id }: { readonly id: string }) => id);
     };
     const [ann, ben, admin] = [await listed(keys.ann), await listed(keys.ben), await listed(keys.admin)];
-    expect(ann).toContain(anns.stream);
-    expect(ben).toContain(bens.stream);
+    expect(ann).toContain(list === 'streams' ? anns.stream : anns.image);
+    expect(ben).toContain(list === 'streams' ? bens.stream : bens.image);
     expect(ann.filter((id) => ben.includes(id))).toEqual([]);
     expect(admin).toEqual(expect.arrayContaining([...ann, ...ben]));
   });

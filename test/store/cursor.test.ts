@@ -2,9 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   decodeFrameCursor,
+  decodeImageCursor,
   decodeStreamCursor,
   decodeTrackCursor,
   encodeFrameCursor,
+  encodeImageCursor,
   encodeStreamCursor,
   encodeTrackCursor,
 } from '../../src/store/index.ts';
@@ -13,7 +15,7 @@ const id = fc.uuid();
 const sequence = fc.integer({ min: 0, max: 2 ** 40 });
 
 describe('cursors', () => {
-  test('of frames, tracks and streams are read as they were written', () => {
+  test('of frames, tracks, streams and pictures are read as they were written', () => {
     fc.assert(
       fc.property(
         id,
@@ -23,6 +25,7 @@ describe('cursors', () => {
           expect(decodeFrameCursor(stream, encodeFrameCursor(stream, number))).toBe(number);
           expect(decodeTrackCursor(stream, encodeTrackCursor(stream, number))).toBe(number);
           expect(decodeStreamCursor(encodeStreamCursor({ id: stream, createdAt }))).toEqual({ id: stream, createdAt });
+          expect(decodeImageCursor(encodeImageCursor({ id: stream, createdAt }))).toEqual({ id: stream, createdAt });
         },
       ),
     );
@@ -36,6 +39,9 @@ describe('cursors', () => {
         expect(() => decodeFrameCursor(mine, encodeFrameCursor(other, number))).toThrow(invalid);
         expect(() => decodeFrameCursor(mine, encodeTrackCursor(mine, number))).toThrow(invalid);
         expect(() => decodeStreamCursor(encodeFrameCursor(mine, number))).toThrow(invalid);
+        const place = { id: mine, createdAt: new Date(number) };
+        expect(() => decodeImageCursor(encodeStreamCursor(place))).toThrow(invalid);
+        expect(() => decodeStreamCursor(encodeImageCursor(place))).toThrow(invalid);
       }),
     );
   });
@@ -52,6 +58,7 @@ describe('cursors', () => {
           () => decodeFrameCursor('s', any),
           () => decodeTrackCursor('s', any),
           () => decodeStreamCursor(any),
+          () => decodeImageCursor(any),
         ]) {
           try {
             decode();

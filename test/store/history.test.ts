@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type FrameEstimate, STREAM_STATUSES } from '../../src/domain.ts';
 import { quadrant } from '../../src/estimates/index.ts';
-import type { Spread, Store } from '../../src/store/index.ts';
+import type { ImagePosition, Spread, Store } from '../../src/store/index.ts';
 import { ANALYSIS, face, frame, randomFrames, streamRecord, type TestStore, testStore } from './support.ts';
 
 let opened: TestStore;
@@ -361,6 +361,40 @@ describe('streams', () => {
     expect(statSync(`${own.path}-wal`).size).toBe(0);
     await expect(own.store.deleteStream('gone')).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
+});
+
+test('images are listed newest first, page by page, those of a key alone where one is named', async () => {
+  await using own = await testStore();
+  const { store } = own;
+  // Two of them at the same moment.
+  for (const [id, second] of [
+    ['a', 1],
+    ['b', 2],
+    ['c', 2],
+    ['d', 3],
+  ] as const) {
+    await store.saveImage({
+      id,
+      ownerKeyId: id === 'b' ? 'key' : null,
+      createdAt: new Date(1000 * second),
+      name: null,
+      width: 1,
+      height: 1,
+      faces: [],
+      latencyMs: 1,
+      analysis: null,
+    });
+  }
+  const pages: string[][] = [];
+  for (let after: ImagePosition | undefined, more = true; more; ) {
+    const page = await store.images({ first: 3, ...(after === undefined ? {} : { after }) });
+    pages.push(page.items.map(({ id }) => id));
+    after = page.items.at(-1);
+    more = page.hasNextPage;
+  }
+  expect(pages).toEqual([['d', 'c', 'b'], ['a']]);
+  expect((await store.images({ first: 10, ownerKeyId: 'key' })).items.map(({ id }) => id)).toEqual(['b']);
+  await expect(store.images({ first: 0 })).rejects.toMatchObject({ code: 'BAD_INPUT' });
 });
 
 test('images are kept, read and erased', async () => {

@@ -81,12 +81,22 @@ describe.runIf(executablePath !== undefined)('the page', () => {
     expect(said).toEqual([]);
   });
 
-  test('scores pictures, and says which it cannot', async () => {
+  test('scores pictures, says which it cannot, and lists and erases what was kept', async () => {
     await using opened = await openPage(new URL('/#/pictures', server.url).href);
     const { page, said } = opened;
     await page.setInputFiles('input[type=file]', [photograph(3), sample.video]);
     await page.getByText('MEDIA_UNSUPPORTED').waitFor();
     expect(await page.locator('.picture svg g').count()).toBe(3);
+    await page.getByText('None.').waitFor();
+
+    await page.getByLabel('keep the estimates').check();
+    await page.setInputFiles('input[type=file]', photograph(3));
+    await page.getByRole('button', { name: 'sample3.jpg', exact: true }).click();
+    await page.getByText('Pictures are never kept').waitFor();
+    expect(await page.locator('.kept table.faces tbody tr').count()).toBe(3);
+    page.on('dialog', (dialog) => void dialog.accept());
+    await page.getByRole('button', { name: 'Erase sample3.jpg' }).click();
+    await page.getByText('None.').waitFor();
     expect(said).toEqual([]);
   });
 

@@ -1,5 +1,5 @@
 import type { QueryResolvers } from '../../generated/graphql.ts';
-import { decodeStreamCursor, encodeStreamCursor } from '../../store/index.ts';
+import { decodeImageCursor, decodeStreamCursor, encodeImageCursor, encodeStreamCursor } from '../../store/index.ts';
 import { connection } from '../connection.ts';
 
 export const Query: QueryResolvers = {
@@ -14,4 +14,11 @@ export const Query: QueryResolvers = {
     return connection(page, encodeStreamCursor);
   },
   image: (_, { id }, { store }) => store.image(id),
+  async images(_, { first, after }, { store }) {
+    const page = await store.images({
+      first: first ?? 20,
+      ...(typeof after === 'string' ? { after: decodeImageCursor(after) } : {}),
+    });
+    return connection(page, encodeImageCursor);
+  },
 };

@@ -1,12 +1,11 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { Circumplex } from '../affect/circumplex.tsx';
-import { FaceBoxes } from '../affect/face-boxes.tsx';
-import { FaceTable } from '../affect/face-table.tsx';
 import { AnalyzeImageDocument, type AnalyzeImageMutation } from '../generated/graphql.ts';
 import { Problem } from '../parts/problem.tsx';
 import { useSession } from '../parts/session.ts';
 import { routeHash } from '../route.ts';
 import { type Failure, toFailure } from '../server/failure.ts';
+import { KeptPictures } from './kept-pictures.tsx';
+import { Picture } from './picture.tsx';
 
 /** Of one request. */
 const MOST_FILES = 16;
@@ -26,6 +25,7 @@ export function PicturesPage() {
   const [failure, setFailure] = useState<Failure | null>(null);
   const [isBusy, setBusy] = useState(false);
   const [isKept, setKept] = useState(false);
+  const [turn, setTurn] = useState(0);
   const ending = useRef(new AbortController());
   const addresses = useRef<string[]>([]);
   const forget = () => {
@@ -47,6 +47,7 @@ export function PicturesPage() {
       const { analyzeImage } = await server.ask(AnalyzeImageDocument, { files, store: isKept }, { signal });
       forget();
       addresses.current = files.map((file) => URL.createObjectURL(file));
+      setTurn((count) => count + 1);
       setScored(analyzeImage.results.map((result, index) => ({ result, address: addresses.current[index]! })));
     } catch (thrown) {
       if (!signal.aborted) setFailure(toFailure(thrown));
@@ -87,13 +88,14 @@ export function PicturesPage() {
         <p class="quiet">The pictures go to the server, which keeps none of them.</p>
       </section>
       {scored.map(({ address, result }) => (
-        <Picture key={address} address={address} result={result} />
+        <Result key={address} address={address} result={result} />
       ))}
+      <KeptPictures turn={turn} />
     </>
   );
 }
 
-function Picture({ address, result: { name, analysis, error } }: Scored) {
+function Result({ address, result: { name, analysis, error } }: Scored) {
   return (
     <section aria-label={name ?? 'A picture'}>
       <h2>{name}</h2>
@@ -102,17 +104,7 @@ function Picture({ address, result: { name, analysis, error } }: Scored) {
           {error.code}: {error.message}
         </p>
       )}
-      {analysis !== null && (
-        <div class="halves">
-          <div>
-            <FaceBoxes faces={analysis.faces} size={analysis}>
-              <img src={address} alt={name ?? ''} />
-            </FaceBoxes>
-            <FaceTable faces={analysis.faces} smoothed={false} />
-          </div>
-          <Circumplex faces={analysis.faces} smoothed={false} />
-        </div>
-      )}
+      {analysis !== null && <Picture picture={analysis} address={address} />}
     </section>
   );
 }
