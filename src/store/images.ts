@@ -3,6 +3,7 @@ import type { Prisma } from '../generated/prisma/client.ts';
 import { checkFirst } from './checks.ts';
 import type { Database } from './database.ts';
 import type { Erasing } from './erasing.ts';
+import { NEWEST_FIRST, olderThan } from './newest-first.ts';
 import { toImage } from './rows.ts';
 import type { ImageQuery, Page } from './types.ts';
 
@@ -17,13 +18,10 @@ export async function listImages(
   checkFirst(first);
   const conditions: Prisma.ImageWhereInput[] = [];
   if (ownerKeyId !== undefined) conditions.push({ ownerKeyId });
-  if (after !== undefined) {
-    const { createdAt, id } = after;
-    conditions.push({ OR: [{ createdAt: { lt: createdAt } }, { createdAt, id: { lt: id } }] });
-  }
+  if (after !== undefined) conditions.push(olderThan(after));
   const rows = await database.image.findMany({
     where: { AND: conditions },
-    orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+    orderBy: [...NEWEST_FIRST],
     take: first + 1,
   });
   return { items: rows.slice(0, first).map(toImage), hasNextPage: rows.length > first };

@@ -4,6 +4,7 @@ import { Prisma } from '../generated/prisma/client.ts';
 import { checkFirst } from './checks.ts';
 import type { Database } from './database.ts';
 import type { Erasing } from './erasing.ts';
+import { NEWEST_FIRST, olderThan } from './newest-first.ts';
 import { streamRow, toStream } from './rows.ts';
 import type { DeletedCounts, Expiry, Page, StreamPatch, StreamQuery } from './types.ts';
 
@@ -30,13 +31,10 @@ export async function listStreams(
   const conditions: Prisma.StreamWhereInput[] = [];
   if (ownerKeyId !== undefined) conditions.push({ ownerKeyId });
   if (statuses !== undefined) conditions.push({ status: { in: [...statuses] } });
-  if (after !== undefined) {
-    const { createdAt, id } = after;
-    conditions.push({ OR: [{ createdAt: { lt: createdAt } }, { createdAt, id: { lt: id } }] });
-  }
+  if (after !== undefined) conditions.push(olderThan(after));
   const rows = await database.stream.findMany({
     where: { AND: conditions },
-    orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+    orderBy: [...NEWEST_FIRST],
     take: first + 1,
   });
   return { items: rows.slice(0, first).map(toStream), hasNextPage: rows.length > first };

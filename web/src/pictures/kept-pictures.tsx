@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import { DeleteImageDocument, ImagesDocument, type PictureFragment } from '../generated/graphql.ts';
+import { FIRST, Older } from '../parts/older.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { useSession } from '../parts/session.ts';
 import { useAsk } from '../parts/use-ask.ts';
@@ -7,14 +8,10 @@ import { countText } from '../parts/words.ts';
 import { type Failure, toFailure } from '../server/failure.ts';
 import { Picture } from './picture.tsx';
 
-const PAGE = 25;
-/** Of one answer of the server. */
-const MOST = 1000;
-
 /** The pictures whose estimates were kept, newest first. `turn` changes when one has come. */
 export function KeptPictures({ turn }: { readonly turn: number }) {
   const { server } = useSession();
-  const [first, setFirst] = useState(PAGE);
+  const [first, setFirst] = useState(FIRST.least);
   const [erased, setErased] = useState(0);
   const [shownId, setShownId] = useState<string | null>(null);
   const [failure, setFailure] = useState<Failure | null>(null);
@@ -70,12 +67,7 @@ export function KeptPictures({ turn }: { readonly turn: number }) {
           );
         })}
       </ul>
-      {page?.pageInfo.hasNextPage && first < MOST && (
-        <button type="button" class="plain" onClick={() => setFirst(Math.min(MOST, first * 2))}>
-          Older ones
-        </button>
-      )}
-      {page?.pageInfo.hasNextPage && first >= MOST && <p class="quiet">The newest {MOST}; the API has all.</p>}
+      <Older first={first} hasMore={page?.pageInfo.hasNextPage === true} show={setFirst} />
     </section>
   );
 }

@@ -5,6 +5,7 @@ import {
   type StreamFragment,
   StreamsDocument,
 } from '../generated/graphql.ts';
+import { FIRST, Older } from '../parts/older.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { useSession } from '../parts/session.ts';
 import { useAsk } from '../parts/use-ask.ts';
@@ -14,16 +15,13 @@ import { type Failure, toFailure } from '../server/failure.ts';
 import { AddSource } from './add-source.tsx';
 import { Status } from './status.tsx';
 
-const PAGE = 25;
-/** Of one answer of the server. */
-const MOST = 1000;
 /** The list is asked for again: often while something in it runs. */
 const EVERY_SECONDS = { open: 2, ended: 10 };
 
 /** All streams, newest first, as they are now; and the ways to make one. */
 export function StreamsPage() {
   const { server } = useSession();
-  const [first, setFirst] = useState(PAGE);
+  const [first, setFirst] = useState(FIRST.least);
   const [done, setDone] = useState(0);
   const [isBusy, setBusy] = useState(false);
   const [failure, setFailure] = useState<Failure | null>(null);
@@ -90,12 +88,7 @@ export function StreamsPage() {
             </table>
           </div>
         )}
-        {page?.pageInfo.hasNextPage && first < MOST && (
-          <button type="button" class="plain" onClick={() => setFirst(Math.min(MOST, first * 2))}>
-            Older ones
-          </button>
-        )}
-        {page?.pageInfo.hasNextPage && first >= MOST && <p class="quiet">The newest {MOST}; the API has all.</p>}
+        <Older first={first} hasMore={page?.pageInfo.hasNextPage === true} show={setFirst} />
       </section>
     </>
   );
